@@ -1,0 +1,173 @@
+// The seam between p2pd and the kernel: one verb per thing that p2pd asks of VFIO, iommufd and dma-buf.
+// LinuxKernel carries them out with ioctls; SimKernel models the same semantics in memory. One contract
+// suite (tests/contract) holds both to the same behaviour.
+//
+// Semantics are those of Linux 7.3; each verb names the code it rests on. Errors carry the name of the
+// call that failed and its errno (base/errors.h). Every verb is thread-safe, and may block for as long as
+// the kernel does: ResetDevice and the last close of a device fd up to 60 s, and whatever touches the same
+// device meanwhile.
+//
+// A descriptor keeps its meaning when it is duplicated or passed to another process; a device is closed
+// when its last duplicate, mmap and in-flight copy is gone.
+#ifndef P2PD_DAEMON_KERNEL_KERNEL_H_
+#define P2PD_DAEMON_KERNEL_KERNEL_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "daemon/base/strong_id.h"
+#include "daemon/base/unique_fd.h"
+
+namespace p2pd {
+
+using IoasId = StrongId<struct IoasIdTag, uint32_t>;
+
+// What a mapping lets a device do. Some page-table formats cannot withhold reads: there, WRITE allows READ too.
+enum class Access : uint8_t { kRead = 1, kWrite = 2, kReadWrite = 3 };
+constexpr bool CanRead(Access a) { return (static_cast<uint8_t>(a) & 1) != 0; }
+constexpr bool CanWrite(Access a) { return (static_cast<uint8_t>(a) & 2) != 0; }
+
+// [start, start + length), in bytes.
+struct Range {
+  uint64_t start = 0;
+  uint64_t length = 0;
+
+  auto operator<=>(const Range&) const = default;
+  // The last byte; the range must not be empty. Never overflows for a range that Valid() accepts.
+  uint64_t last() const { return start + (length - 1); }
+  // Not empty, and its last byte fits in 64 bits.
+  bool Valid() const { return length != 0 && start <= UINT64_MAX - (length - 1); }
+  bool Overlaps(const Range& other) const { return start <= other.last() && other.start <= last(); }
+  bool Contains(const Range& other) const { return start <= other.start && other.last() <= last(); }
+  std::string ToString() const;  // "[0x1000, +0x2000)"
+};
+
+struct DeviceInfo {
+  bool can_reset = false;    // VFIO_DEVICE_FLAGS_RESET: the function reset at bind worked
+  uint32_t num_regions = 0;  // 9 or more: six BARs, ROM, config, VGA
+};
+
+// VFIO region indexes: BAR 0 to 5, then the expansion ROM, then configuration space.
+constexpr int kNumBars = 6;
+constexpr int kConfigRegion = 7;
+
+struct RegionInfo {
+  uint64_t size = 0;    // 0: no such region
+  uint64_t offset = 0;  // where pread, pwrite and mmap of the device fd find it
+  bool readable = false;
+  bool writable = false;
+  bool mappable = false;
+};
+
+struct MapRequest {
+  IoasId ioas;
+  FdRef file;           // a dma-buf exported by VFIO, or a memfd
+  uint64_t offset = 0;  // into the file
+  Range iova;           // where the device will see it, and how much of it
+  Access access = Access::kReadWrite;
+};
+
+struct IovaLayout {
+  std::vector<Range> usable;  // ascending, without what the IOMMU and the platform reserve
+  uint64_t alignment = 1;     // bytes; IOVAs, lengths and offsets must be multiples of it
+};
+
+// What the kernel says about a file that a client offers as memory.
+struct MemoryInfo {
+  bool is_memfd = false;  // shmem or hugetlbfs, with seals: nothing else answers F_GET_SEALS
+  bool is_hugetlb = false;
+  uint64_t size = 0;       // bytes
+  uint64_t allocated = 0;  // bytes
+  bool writable = false;   // this open file description allows writes
+  bool sealed_shrink = false;
+  bool sealed_write = false;  // F_SEAL_WRITE or F_SEAL_FUTURE_WRITE
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // ---- Devices: /dev/vfio/devices/vfioN ----------------------------------------------------------------
+
+  // Opens the character device that sysfs calls `cdev` ("vfio3"). A device can be opened many times and
+  // bound once. Errors: NotFound; FailedPrecondition (ENODEV: it is being unregistered); InvalidArgument
+  // for "noiommu-vfioN", which p2pd never uses. [vfio/device_cdev.c: vfio_device_fops_cdev_open]
+  virtual absl::StatusOr<UniqueFd> OpenDevice(absl::string_view cdev) = 0;
+
+  // Binds an open device to an iommufd context; everything else needs this first. The kernel resets the
+  // function, turns bus mastering off and memory decode on. Errors: EINVAL (the device is bound through
+  // another open file, or this one is bound already), EPERM (its group belongs to another context or to a
+  // kernel driver, or interrupts are not isolated), EBUSY, EAGAIN, ENODEV.
+  // [device_cdev.c: vfio_df_ioctl_bind_iommufd]
+  virtual absl::Status BindDevice(FdRef device, FdRef context) = 0;
+
+  virtual absl::StatusOr<DeviceInfo> GetDeviceInfo(FdRef device) = 0;
+
+  // `region` is a BAR (0..5) or kConfigRegion. Errors: EINVAL (no such index).
+  virtual absl::StatusOr<RegionInfo> GetRegionInfo(FdRef device, int region) = 0;
+
+  // Whether this kernel and driver can export the device's BARs at all. OK, or Unimplemented (ENOTTY: old
+  // kernel or CONFIG_VFIO_PCI_DMABUF=n; EOPNOTSUPP: a variant driver).
+  virtual absl::Status ProbeExport(FdRef device) = 0;
+
+  // Makes a dma-buf of one range of one BAR. Born revoked while memory decode is off. Errors: EINVAL (not
+  // page-aligned, empty, an I/O BAR, overflows, or beyond the BAR), ENODEV (no such BAR), EMFILE.
+  // [vfio_pci_dmabuf.c: vfio_pci_core_feature_dma_buf]
+  virtual absl::StatusOr<UniqueFd> ExportDmaBuf(FdRef device, int bar, Range range) = 0;
+
+  // Resets the function. Every dma-buf of the device is revoked first, also when the reset then fails
+  // with EAGAIN or ENOTTY; EINVAL (no function reset) comes before that. Revoked areas stay in their IOAS,
+  // dead, until Unmap. Configuration is restored, bus mastering included. [pci_core: ioctl_reset]
+  virtual absl::Status ResetDevice(FdRef device) = 0;
+
+  // Configuration space as VFIO shows it. COMMAND must be written as two bytes at offset 4; writing it
+  // with memory decode off revokes every dma-buf of the device.
+  virtual absl::Status ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) = 0;
+  virtual absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) = 0;
+
+  // Takes every interrupt of the device down (INTx, MSI, MSI-X); OK when none was up.
+  virtual absl::Status DisableInterrupts(FdRef device) = 0;
+
+  // ---- Contexts: /dev/iommu ----------------------------------------------------------------------------
+
+  virtual absl::StatusOr<UniqueFd> OpenContext() = 0;
+
+  virtual absl::StatusOr<IoasId> AllocIoas(FdRef context) = 0;
+
+  // Errors: EBUSY while a device is attached, ENOENT. Unmaps whatever the IOAS still maps.
+  virtual absl::Status DestroyIoas(FdRef context, IoasId ioas) = 0;
+
+  // Attaches a bound device, or moves it from the IOAS it is attached to. Errors: ENOENT, EADDRINUSE (a
+  // reserved region of the device hits an area of the IOAS), EINVAL (the device's group is attached
+  // elsewhere). [iommufd/device.c: iommufd_hw_pagetable_attach]
+  virtual absl::Status AttachDevice(FdRef device, IoasId ioas) = 0;
+
+  // The device can then reach nothing. OK when it was not attached.
+  virtual absl::Status DetachDevice(FdRef device) = 0;
+
+  virtual absl::StatusOr<IovaLayout> GetIovaLayout(FdRef context, IoasId ioas) = 0;
+
+  // Maps part of a file at a fixed IOVA. Errors: EINVAL (empty, outside the file, misaligned, or a
+  // reserved IOVA), EEXIST (an area is there, dead or alive), ENODEV (the dma-buf is revoked now), ENOENT
+  // (no such IOAS), EOPNOTSUPP (a dma-buf that VFIO did not export), EBADF.
+  // [iommufd/ioas.c: iommufd_ioas_map_file]
+  virtual absl::Status MapFile(FdRef context, const MapRequest& map) = 0;
+
+  // Removes every area inside `iova`, dead ones too; on return no device reaches them (IOTLB synced).
+  // Errors: ENOENT (nothing there, or an area lies across the range's edge; areas before it are gone by
+  // then), EBUSY (a map or unmap of it is going on).
+  virtual absl::Status Unmap(FdRef context, IoasId ioas, Range iova) = 0;
+
+  // ---- Clients' memory ---------------------------------------------------------------------------------
+
+  virtual absl::StatusOr<MemoryInfo> InspectMemory(FdRef file) = 0;
+};
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_KERNEL_KERNEL_H_
