@@ -46,3 +46,10 @@ with_progress() {
   fi
   say "    $what: done in $((SECONDS - start)) s"
 }
+
+# Bazel with what it has built before: the disk cache serves every clone of the project.
+bazel_in_tree() {
+  local verb=$1
+  shift
+  (cd "$P2PD_TOP" && bazel "$verb" --disk_cache="$P2PD_CACHE/bazel" --noshow_progress "$@")
+}

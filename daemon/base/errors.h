@@ -62,11 +62,11 @@ std::string ErrnoName(int error);
 }  // namespace p2pd
 
 // Returns from the function with the status of `expr` unless that is OK.
-#define P2PD_RETURN_IF_ERROR(expr)                                \
-  do {                                                            \
-    if (absl::Status p2pd_status = (expr); !p2pd_status.ok()) {   \
-      return p2pd_status;                                         \
-    }                                                             \
+#define P2PD_RETURN_IF_ERROR(expr)                              \
+  do {                                                          \
+    if (absl::Status p2pd_status = (expr); !p2pd_status.ok()) { \
+      return p2pd_status;                                       \
+    }                                                           \
   } while (false)
 
 #define P2PD_CONCAT_INNER(a, b) a##b

@@ -55,8 +55,6 @@ absl::StatusOr<PciAddress> PciAddress::Parse(absl::string_view text) {
                     .function = static_cast<uint8_t>(function)};
 }
 
-std::string PciAddress::ToString() const {
-  return absl::StrFormat("%04x:%02x:%02x.%x", domain, bus, device, function);
-}
+std::string PciAddress::ToString() const { return absl::StrFormat("%04x:%02x:%02x.%x", domain, bus, device, function); }
 
 }  // namespace p2pd

@@ -1,0 +1,118 @@
+// The face of core: everything that the front, a timer or a signal may ask of p2pd. Thread-safe. No call
+// blocks on the kernel for long: what may take long goes to the Scheduler, and its outcome to `done`.
+//
+// Every mutating call takes the session that asks and a request_id that is unique in it; a repeat gets
+// the first call's outcome. Objects of other sessions are NotFound to whoever may not observe them.
+#ifndef P2PD_DAEMON_CORE_BROKER_H_
+#define P2PD_DAEMON_CORE_BROKER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "daemon/base/scheduler.h"
+#include "daemon/base/unique_fd.h"
+#include "daemon/core/journal.h"
+#include "daemon/core/quota.h"
+#include "daemon/core/session_channel.h"
+#include "daemon/core/types.h"
+#include "daemon/kernel/kernel.h"
+#include "policy/policy.h"
+
+namespace p2pd {
+
+// Receives events in order, under core's lock: it may only queue them.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  virtual void OnEvent(const std::shared_ptr<const Event>& event) = 0;
+};
+
+struct BrokerOptions {
+  std::string sysfs_root = "/sys";
+  std::vector<PciAddress> managed;  // empty: every device that is bound to vfio-pci
+  absl::Duration quiesce_deadline = absl::Seconds(2);
+  QuotaLimits quota;
+};
+
+class Core;
+
+class Broker {
+ public:
+  // All outlive the Broker.
+  Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, Journal& journal,
+         std::shared_ptr<const Policy> policy);
+  ~Broker();
+
+  // Finds, opens and binds the managed devices; blocks. One that cannot be bound is shown as FAULTED. An
+  // error means that p2pd cannot run at all.
+  absl::Status Start();
+
+  // Ends every session, and calls `done` when nothing is mapped any more.
+  void Stop(Task done);
+
+  // ---- Sessions ----------------------------------------------------------------------------------------
+
+  struct NewSession {
+    SessionId id;
+    std::string token;  // 32 random bytes in hexadecimal
+  };
+  // Errors: ResourceExhausted (too many sessions of this uid).
+  absl::StatusOr<NewSession> OpenSession(const PeerIdentity& peer, std::shared_ptr<SessionChannel> channel);
+  // The channel hung up, the process ended or misbehaved: everything it held is revoked. Idempotent.
+  void EndSession(SessionId session, const std::string& reason);
+  // Errors: Unauthenticated (SESSION_ENDED).
+  absl::StatusOr<SessionId> Authenticate(absl::string_view token) const;
+  void AckQuiesce(SessionId session, OperationId operation);
+  // Errors: InvalidArgument (MEMORY_UNSUITABLE: not a memfd, not sealed, not allocated), AlreadyExists,
+  // ResourceExhausted.
+  absl::Status OfferMemory(SessionId session, const std::string& name, UniqueFd memory);
+
+  // ---- Looking -----------------------------------------------------------------------------------------
+
+  StatusView GetStatus() const;
+  std::vector<DeviceView> ListDevices() const;
+  std::vector<SessionView> ListSessions(SessionId viewer) const;
+  std::vector<ExportView> ListExports(SessionId viewer) const;
+  std::vector<AddressSpaceView> ListAddressSpaces(SessionId viewer) const;
+  std::vector<MappingView> ListMappings(SessionId viewer) const;
+  std::vector<OperationView> ListOperations(SessionId viewer) const;
+  absl::StatusOr<DeviceView> GetDevice(PciAddress device) const;
+  absl::StatusOr<ExportView> GetExport(SessionId viewer, ExportId id) const;
+  absl::StatusOr<AddressSpaceView> GetAddressSpace(SessionId viewer, AddressSpaceId id) const;
+  absl::StatusOr<MappingView> GetMapping(SessionId viewer, MappingId id) const;
+  absl::StatusOr<OperationView> GetOperation(SessionId viewer, OperationId id) const;
+
+  // Snapshot, IN_SYNC, then changes, without a gap, until the watcher is dropped (held weakly).
+  absl::Status Watch(SessionId viewer, std::weak_ptr<Watcher> watcher);
+
+  // ---- Devices -----------------------------------------------------------------------------------------
+
+  void OpenDevice(SessionId session, const std::string& request_id, PciAddress device, Done<DeviceView> done);
+  void CloseDevice(SessionId session, const std::string& request_id, PciAddress device, Done<DeviceView> done);
+  void DeviceReady(SessionId session, const std::string& request_id, PciAddress device, uint64_t generation,
+                   Done<DeviceView> done);
+  void ResetDevice(SessionId session, const std::string& request_id, PciAddress device, Done<OperationView> done);
+
+  // ---- Grants ------------------------------------------------------------------------------------------
+
+  void CreateExport(SessionId session, const std::string& request_id, const Window& window, Done<ExportView> done);
+  void DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done);
+  void CreateAddressSpace(SessionId session, const std::string& request_id, const std::vector<PciAddress>& devices,
+                          Done<AddressSpaceView> done);
+  void DeleteAddressSpace(SessionId session, const std::string& request_id, AddressSpaceId id,
+                          Done<OperationView> done);
+  void Map(SessionId session, const std::string& request_id, const MapArgs& args, Done<MappingView> done);
+  void MapMemory(SessionId session, const std::string& request_id, const MapMemoryArgs& args, Done<MappingView> done);
+  void Unmap(SessionId session, const std::string& request_id, MappingId id, Done<MappingView> done);
+
+ private:
+  const std::shared_ptr<Core> core_;  // tasks in flight hold it too
+};
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_CORE_BROKER_H_

@@ -1,0 +1,206 @@
+// What stands behind the Broker: the tables, their lock, and the one way in which rights end. Private to
+// this folder; Broker's methods live in the file of what they are about:
+//
+//   sessions.cc    who is connected, and how a session ends
+//   devices.cc     finding and binding devices, drivers, resets
+//   grants.cc      exports and address spaces
+//   mapper.cc      mappings
+//   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
+//   rebind.cc      what happens to a device between two drivers
+//   queries.cc     looking and watching
+//
+// Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
+// device) or of its address space (a mapping), the intent noted before and the outcome after, both under
+// the lock. Calls into core that come from the event loop must not block either and go to the Scheduler.
+#ifndef P2PD_DAEMON_CORE_CORE_H_
+#define P2PD_DAEMON_CORE_CORE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "daemon/base/mutex.h"
+#include "daemon/core/broker.h"
+#include "daemon/core/core_lock.h"
+#include "daemon/core/tables.h"
+
+namespace p2pd {
+
+// The status of a call by a session that is over, or never was.
+absl::Status SessionEnded();
+
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, Journal& journal,
+       std::shared_ptr<const Policy> policy);
+
+  // ---- Requests ----------------------------------------------------------------------------------------
+
+  // Runs `body` once for this request_id. It answers by an error, or takes `finish` along and calls it
+  // later, not under the lock. body: absl::Status(CoreLock&, SessionEntry&, Done<T>& finish), called under
+  // the lock.
+  template <typename T, typename Body>
+  void Once(SessionId session, const std::string& request_id, const std::string& fingerprint, Done<T> done, Body body)
+      ABSL_LOCKS_EXCLUDED(mutex);
+
+  Verdict Judge(const SessionEntry& session, Action action, const DeviceEntry* exporter,
+                const DeviceEntry* importer = nullptr, const ExportView* window = nullptr) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Judge, as an error where it does not allow. `object` is what was asked for.
+  absl::StatusOr<Verdict> Permit(const SessionEntry& session, Action action, const std::string& object,
+                                 const DeviceEntry* exporter, const DeviceEntry* importer = nullptr,
+                                 const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  bool MayObserve(SessionId viewer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  absl::StatusOr<DeviceEntry*> RequireDevice(const PciAddress& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The object, if the session owns it.
+  absl::StatusOr<ExportEntry*> RequireExport(SessionId owner, ExportId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<AddressSpaceEntry*> RequireSpace(SessionId owner, AddressSpaceId id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // ---- Devices -----------------------------------------------------------------------------------------
+
+  // Moves the device on; an event that cannot happen in its state is a bug, which faults it.
+  void Advance(DeviceEntry& device, DeviceEvent event, const std::string& reason = "")
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The copy that DeviceView shows of what VFIO told when it was bound.
+  void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Sends Resume to those who were asked to stop for the last reset of the device.
+  void SendResume(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What a driver's end takes with it: everything that rests on these devices.
+  RevokeOrder DriverEnd(const std::vector<PciAddress>& ended, std::optional<SessionId> driver)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // ---- Revocation --------------------------------------------------------------------------------------
+
+  OperationId Revoke(CoreLock& lock, RevokeOrder order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Ack(CoreLock& lock, SessionId session, OperationId operation, Answer answer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Forgets a mapping that the kernel no longer has, or never had.
+  void Drop(MappingEntry& mapping, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status Note(JournalVerb verb, JournalPhase phase, const MappingEntry& mapping)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  const BrokerOptions options;
+  Kernel& kernel;
+  Scheduler& scheduler;
+  Journal& journal;
+  const std::shared_ptr<const Policy> policy;
+  const absl::Time started;
+
+  Mutex mutex;
+  Tables tables ABSL_GUARDED_BY(mutex);
+  Quota quota ABSL_GUARDED_BY(mutex);
+  std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
+  Task when_idle ABSL_GUARDED_BY(mutex);  // called once nothing is left
+
+  // Calls `when_idle` if that is so.
+  void CheckIdle(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  void EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  absl::Status BeginMap(CoreLock& lock, SessionEntry& session, const MapArgs& args, Done<MappingView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginMapMemory(CoreLock& lock, SessionEntry& session, const MapMemoryArgs& args,
+                              Done<MappingView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginCreateExport(CoreLock& lock, SessionEntry& session, const Window& window, Done<ExportView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginCreateSpace(CoreLock& lock, SessionEntry& session, const std::vector<PciAddress>& devices,
+                                Done<AddressSpaceView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginOpenDevice(CoreLock& lock, SessionEntry& session, const std::string& request_id,
+                               const PciAddress& address, Done<DeviceView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, Done<OperationView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+ private:
+  // Tasks: run on a strand or the Scheduler, not under the lock.
+  void FinishCreateExport(ExportId id, uint64_t generation, Done<ExportView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
+                        Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status StartMapping(CoreLock& lock, SessionEntry& session, AddressSpaceEntry& space,
+                            std::unique_ptr<MappingEntry> mapping, const Placement& placement,
+                            Done<MappingView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void FinishMapping(MappingId id, Done<MappingView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+
+  // The phases of an operation, in this order.
+  void AskToStop(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CutOffDriver(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void UnmapOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void WorkOnContext(OperationId id, const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
+  void BeginRestore(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void RestoreOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  void RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Finish(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // One task of the current phase is done; after the last, `next` follows.
+  using Phase = void (Core::*)(CoreLock&, OperationEntry&);
+  void TaskDone(OperationId id, Phase next) ABSL_LOCKS_EXCLUDED(mutex);
+  // Groups mappings by address space and runs `task` for each group on its strand, then `next`.
+  using GroupTask = void (Core::*)(OperationId, const std::vector<MappingId>&);
+  void RunGroups(CoreLock& lock, OperationEntry& operation, const std::vector<MappingId>& mappings, GroupTask task,
+                 Phase next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Times one step of the receipt.
+  void AddStep(OperationEntry& operation, const std::string& what, absl::Duration began, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void AddOutcome(OperationEntry& operation, const MappingEntry& mapping) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status RunStep(OperationId id, const std::string& what, absl::FunctionRef<absl::Status()> step)
+      ABSL_LOCKS_EXCLUDED(mutex);
+
+  // rebind.cc; all on the context's strand.
+  void DestroySpace(OperationId id, AddressSpaceId space) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetForRestore(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BindAfresh(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void RetryBind(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  friend class Broker;
+};
+
+template <typename T, typename Body>
+void Core::Once(SessionId session, const std::string& request_id, const std::string& fingerprint, Done<T> done,
+                Body body) {
+  CoreLock lock(mutex);
+  SessionEntry* entry = tables.FindSession(session);
+  if (entry == nullptr || entry->ended) {
+    lock.After([done = std::move(done)]() mutable { done(SessionEnded()); });
+    return;
+  }
+  auto repeat = entry->requests.Begin<T>(request_id, fingerprint, done);
+  if (!repeat.ok()) {
+    lock.After([done = std::move(done), status = repeat.status()]() mutable { done(status); });
+    return;
+  }
+  if (repeat->has_value()) {
+    auto& outcome = (**repeat).outcome;
+    if (outcome.has_value()) {
+      lock.After([done = std::move(done), outcome = *std::move(outcome)]() mutable { done(std::move(outcome)); });
+    }
+    return;
+  }
+  Done<T> finish = [self = shared_from_this(), session, request_id,
+                    done = std::move(done)](absl::StatusOr<T> outcome) mutable {
+    std::vector<Done<T>> waiting;
+    {
+      CoreLock end(self->mutex);
+      SessionEntry* ended = self->tables.FindSession(session);
+      if (ended != nullptr) waiting = ended->requests.template End<T>(request_id, outcome);
+    }
+    for (Done<T>& other : waiting) other(outcome);
+    done(std::move(outcome));
+  };
+  const absl::Status status = body(lock, *entry, finish);
+  if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
+}
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_CORE_CORE_H_

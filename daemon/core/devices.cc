@@ -1,0 +1,317 @@
+// Finding and binding devices; who drives them; resets.
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+namespace {
+
+std::string NameOf(const PciAddress& address) { return absl::StrCat("devices/", address.ToString()); }
+
+absl::Status DeviceError(const DeviceEntry& device, absl::StatusCode code, Reason reason, absl::string_view step,
+                         absl::string_view what, absl::string_view hint) {
+  return MakeError(
+      code,
+      {.reason = reason, .step = std::string(step), .object = NameOf(device.view.address), .hint = std::string(hint)},
+      what);
+}
+
+// Whether the device can take part in anything just now, at all.
+absl::Status CheckUsable(const DeviceEntry& device, absl::string_view step) {
+  switch (device.view.state) {
+    case DeviceState::kReady:
+    case DeviceState::kAwaitingDriver:
+      return absl::OkStatus();
+    case DeviceState::kQuiescing:
+    case DeviceState::kResetting:
+    case DeviceState::kRestoring:
+      return DeviceError(device, absl::StatusCode::kUnavailable, Reason::kDeviceNotReady, step,
+                         absl::StrCat("it is ", Name(device.view.state)), "try again when the operation on it is over");
+    case DeviceState::kFaulted:
+    case DeviceState::kGone:
+    case DeviceState::kTainted:
+      return DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, step,
+                         absl::StrCat("it is ", Name(device.view.state), ": ", device.view.state_reason),
+                         "p2pctl device show tells more");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Broker::Start() {
+  P2PD_ASSIGN_OR_RETURN(const std::vector<SysfsDevice> all, Sysfs(core_->options.sysfs_root).Scan());
+  std::vector<SysfsDevice> managed;
+  const std::vector<PciAddress>& wanted = core_->options.managed;
+  for (const SysfsDevice& device : all) {
+    const bool named = std::find(wanted.begin(), wanted.end(), device.address) != wanted.end();
+    if (named || (wanted.empty() && device.driver == "vfio-pci")) managed.push_back(device);
+  }
+  for (const PciAddress& address : wanted) {
+    if (std::none_of(managed.begin(), managed.end(), [&](const SysfsDevice& d) { return d.address == address; })) {
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.reason = Reason::kNotFound,
+                        .step = "find managed devices",
+                        .object = NameOf(address),
+                        .hint = "lspci -D lists what is there"},
+                       "no such PCI device");
+    }
+  }
+  {
+    CoreLock lock(core_->mutex);
+    core_->bus_windows = BusWindows(all);
+    for (const auto& members : ContextClosure(managed)) {
+      core_->tables.contexts[members.front().ToString()].devices = members;
+      for (const PciAddress& member : members) {
+        core_->tables.devices[member].view.context = members.front().ToString();
+      }
+    }
+    for (const SysfsDevice& sysfs : managed) {
+      DeviceEntry& device = core_->tables.devices[sysfs.address];
+      device.sysfs = sysfs;
+      device.view.address = sysfs.address;
+      core_->Describe(device);
+    }
+  }
+  for (const SysfsDevice& sysfs : managed) {
+    absl::Status bound = sysfs.cdev.empty() ? absl::FailedPreconditionError(absl::StrCat(
+                                                  "VFIO does not offer it: bind it to vfio-pci (its driver is \"",
+                                                  sysfs.driver, "\") on a machine whose IOMMU is on"))
+                                            : core_->BindAfresh(sysfs.address);
+    CoreLock lock(core_->mutex);
+    DeviceEntry& device = core_->tables.devices.at(sysfs.address);
+    if (!bound.ok()) core_->Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
+    core_->tables.Publish(EventType::kCreated, device.view, std::nullopt);
+  }
+  return absl::OkStatus();
+}
+
+void Core::Describe(DeviceEntry& device) {
+  DeviceView& view = device.view;
+  view.vendor = device.sysfs.vendor;
+  view.device = device.sysfs.device;
+  view.class_code = device.sysfs.class_code;
+  view.kernel_driver = device.sysfs.driver;
+  view.iommu_group = device.sysfs.iommu_group;
+  view.numa_node = device.sysfs.numa_node;
+  if (device.vfio == nullptr) return;
+  view.can_reset = device.vfio->can_reset();
+  view.config_fd_offset = device.vfio->config_fd_offset();
+  view.bars.clear();
+  for (int i = 0; i < kNumBars; ++i) {
+    const Bar& bar = device.vfio->bars()[i];
+    if (bar.size == 0) continue;
+    view.bars.push_back({.index = i,
+                         .size = bar.size,
+                         .control = !bar.prefetchable,
+                         .exportable = device.vfio->can_export() && !bar.runs.empty(),
+                         .fd_offset = bar.fd_offset,
+                         .msix = bar.msix});
+  }
+}
+
+void Core::Advance(DeviceEntry& device, DeviceEvent event, const std::string& reason) {
+  const auto next = Next(device.view.state, event);
+  if (next.has_value()) {
+    device.view.state = *next;
+    device.view.state_reason = reason;
+  } else if (device.view.state != DeviceState::kFaulted && device.view.state != DeviceState::kGone) {
+    device.view.state_reason = absl::StrCat("bug: event ", static_cast<int>(event), " in ", Name(device.view.state));
+    device.view.state = DeviceState::kFaulted;
+  }
+  tables.Changed(device);
+}
+
+absl::StatusOr<DeviceEntry*> Core::RequireDevice(const PciAddress& address) {
+  if (DeviceEntry* device = tables.FindDevice(address)) return device;
+  return MakeError(absl::StatusCode::kNotFound,
+                   {.reason = Reason::kNotFound,
+                    .step = "find device",
+                    .object = NameOf(address),
+                    .hint = "p2pctl devices lists what p2pd manages"},
+                   "p2pd manages no such device");
+}
+
+void Core::SendResume(CoreLock& lock, DeviceEntry& device) {
+  const auto resume = std::exchange(device.resume, std::nullopt);
+  const auto entry = resume.has_value() ? tables.operations.find(*resume) : tables.operations.end();
+  if (entry == tables.operations.end()) return;
+  const OperationView& operation = entry->second.view;
+  for (const OperationParty& party : operation.parties) {
+    const SessionEntry* session = tables.FindSession(party.session);
+    if (session == nullptr || session->ended) continue;
+    ResumeNotice notice = {
+        .operation = operation.id, .device = device.view.address, .generation = device.view.generation};
+    for (const OperationOutcome& outcome : operation.mappings) {
+      const MappingEntry* mapping = tables.FindMapping(outcome.mapping);
+      if (mapping == nullptr || mapping->view.session != party.session) continue;
+      ++(mapping->view.state == MappingState::kActive ? notice.restored : notice.lost);
+    }
+    lock.After([channel = session->channel, notice] { channel->Resume(notice); });
+  }
+}
+
+// ---- Drivers ---------------------------------------------------------------------------------------------
+
+void Broker::OpenDevice(SessionId session, const std::string& request_id, PciAddress address, Done<DeviceView> done) {
+  core_->Once<DeviceView>(session, request_id, absl::StrCat("OpenDevice ", address.ToString()), std::move(done),
+                          [&](CoreLock& lock, SessionEntry& entry, Done<DeviceView>& finish) {
+                            core_->mutex.AssertHeld();
+                            return core_->BeginOpenDevice(lock, entry, request_id, address, finish);
+                          });
+}
+
+absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const std::string& request_id,
+                                   const PciAddress& address, Done<DeviceView>& finish) {
+  constexpr absl::string_view kStep = "OpenDevice";
+  P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
+  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, NameOf(address), device));
+  P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
+  for (const PciAddress& sibling : tables.ContextOf(*device).devices) {
+    const auto driver = tables.devices.at(sibling).view.driver;
+    if (!driver.has_value() || (sibling != address && driver == session.view.id)) continue;
+    return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceBusy, kStep,
+                       absl::StrCat(sibling == address ? "it" : NameOf(sibling) + " of the same context",
+                                    " is driven by sessions/", driver->value()),
+                       "a device has one driver, and all drivers in one context are one session");
+  }
+  if (!device->scrubbed && verdict.scrub != Scrub::kNone) {
+    return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, kStep,
+                       "it could not be reset since its last user, whose data it may still hold",
+                       "a policy rule may allow that by name: limits { scrub: NONE }");
+  }
+  device->view.driver = session.view.id;
+  device->scrubbed = false;
+  Advance(*device, DeviceEvent::kDriverArrived);
+  lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), address, id = session.view.id, request_id,
+                                               finish = std::move(finish)]() mutable {
+    self->FinishOpenDevice(address, id, request_id, std::move(finish));
+  });
+  return absl::OkStatus();
+}
+
+void Core::FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
+                            Done<DeviceView> finish) {
+  std::shared_ptr<VfioDevice> vfio;
+  std::shared_ptr<SessionChannel> channel;
+  {
+    CoreLock lock(mutex);
+    vfio = tables.devices.at(address).vfio;
+    const SessionEntry* entry = tables.FindSession(session);
+    if (entry != nullptr && !entry->ended) channel = entry->channel;
+  }
+  // The fd of a session that is over must not leave; its end takes the device back.
+  if (channel == nullptr || vfio == nullptr) return finish(SessionEnded());
+  absl::StatusOr<UniqueFd> copy = Duplicate(vfio->fd());
+  vfio.reset();
+  const absl::Status granted = copy.ok() ? channel->GrantDevice(address, request_id, *std::move(copy)) : copy.status();
+  absl::StatusOr<DeviceView> outcome = granted;
+  {
+    CoreLock lock(mutex);
+    DeviceEntry& device = tables.devices.at(address);
+    if (granted.ok()) {
+      outcome = device.view;
+    } else if (!device.operation.has_value() && device.view.driver == session) {
+      RevokeOrder order = DriverEnd({address}, session);
+      order.reason = std::string(granted.message());
+      Revoke(lock, std::move(order));
+    }
+  }
+  finish(std::move(outcome));
+}
+
+void Broker::CloseDevice(SessionId session, const std::string& request_id, PciAddress address, Done<DeviceView> done) {
+  const auto body = [&](CoreLock& lock, SessionEntry& entry, Done<DeviceView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, core_->RequireDevice(address));
+    if (device->view.driver != entry.view.id) {
+      return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kNotOwner, "CloseDevice",
+                         "this session does not drive it", "only its driver can close it");
+    }
+    P2PD_RETURN_IF_ERROR(CheckUsable(*device, "CloseDevice"));
+    RevokeOrder order = core_->DriverEnd({address}, session);
+    order.reason = "its driver closed the device";
+    order.done = [core = core_, address, finish = std::move(finish)](absl::StatusOr<OperationView>) mutable {
+      DeviceView view;
+      {
+        CoreLock look(core->mutex);
+        view = core->tables.devices.at(address).view;
+      }
+      finish(std::move(view));
+    };
+    core_->Revoke(lock, std::move(order));
+    return absl::OkStatus();
+  };
+  core_->Once<DeviceView>(session, request_id, absl::StrCat("CloseDevice ", address.ToString()), std::move(done), body);
+}
+
+void Broker::DeviceReady(SessionId session, const std::string& request_id, PciAddress address, uint64_t generation,
+                         Done<DeviceView> done) {
+  const auto body = [&](CoreLock& lock, SessionEntry& entry, Done<DeviceView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    constexpr absl::string_view kStep = "DeviceReady";
+    P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, core_->RequireDevice(address));
+    if (device->view.driver != entry.view.id) {
+      return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kNotOwner, kStep,
+                         "this session does not drive it", "only its driver can say that it is ready");
+    }
+    if (device->view.generation != generation) {
+      return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kStaleGeneration, kStep,
+                         absl::StrCat("it is of generation ", device->view.generation, ", not ", generation),
+                         "it was reset since: set it up again");
+    }
+    P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
+    if (device->view.state == DeviceState::kAwaitingDriver) core_->Advance(*device, DeviceEvent::kDriverReady);
+    core_->SendResume(lock, *device);
+    lock.After([finish = std::move(finish), view = device->view]() mutable { finish(std::move(view)); });
+    return absl::OkStatus();
+  };
+  core_->Once<DeviceView>(session, request_id, absl::StrCat("DeviceReady ", address.ToString(), " ", generation),
+                          std::move(done), body);
+}
+
+// ---- Resets ----------------------------------------------------------------------------------------------
+
+void Broker::ResetDevice(SessionId session, const std::string& request_id, PciAddress address,
+                         Done<OperationView> done) {
+  core_->Once<OperationView>(session, request_id, absl::StrCat("ResetDevice ", address.ToString()), std::move(done),
+                             [&](CoreLock& lock, SessionEntry& entry, Done<OperationView>& finish) {
+                               core_->mutex.AssertHeld();
+                               return core_->BeginReset(lock, entry, address, finish);
+                             });
+}
+
+absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                              Done<OperationView>& finish) {
+  P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
+  if (device->view.driver != session.view.id) {
+    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, NameOf(address), device).status());
+  }
+  P2PD_RETURN_IF_ERROR(CheckUsable(*device, "ResetDevice"));
+  if (!device->view.can_reset) {
+    return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, "ResetDevice",
+                       "it has no function reset", "see its reset_method in sysfs");
+  }
+  RevokeOrder order = {.kind = OperationKind::kReset,
+                       .reason = absl::StrCat(NameOf(address), " is being reset"),
+                       .devices = {address},
+                       .restore = true,
+                       .done = std::move(finish)};
+  // The driver that asks knows; anybody else who uses a window, it included, is asked to stop.
+  for (const auto& [id, entry] : tables.exports) {
+    if (entry.view.window.device != address) continue;
+    order.mappings.insert(order.mappings.end(), entry.mappings.begin(), entry.mappings.end());
+  }
+  const bool uses_window = std::any_of(order.mappings.begin(), order.mappings.end(), [&](MappingId id) {
+    const MappingEntry* mapping = tables.FindMapping(id);
+    return mapping != nullptr && mapping->view.session == session.view.id;
+  });
+  if (device->view.driver == session.view.id && !uses_window) order.exempt = session.view.id;
+  Revoke(lock, std::move(order));
+  return absl::OkStatus();
+}
+
+}  // namespace p2pd

@@ -1,0 +1,293 @@
+// Exports, the rights to windows; and address spaces, where mappings go.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+namespace {
+
+std::string NameOf(const Window& window) {
+  return absl::StrCat("devices/", window.device.ToString(), " BAR ", window.bar, " ", window.range.ToString());
+}
+
+absl::Status WindowError(const Window& window, absl::string_view what, absl::string_view hint) {
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.reason = Reason::kWindowUnusable, .step = "CreateExport", .object = NameOf(window), .hint = std::string(hint)},
+      what);
+}
+
+absl::Status CheckWindow(const DeviceView& device, const Window& window) {
+  const auto bar =
+      std::find_if(device.bars.begin(), device.bars.end(), [&](const BarView& b) { return b.index == window.bar; });
+  if (bar == device.bars.end())
+    return WindowError(window, "the device has no such BAR", "p2pctl device show lists them");
+  if (!bar->exportable) {
+    return WindowError(window, "the BAR cannot be exported",
+                       "it is an I/O BAR or smaller than a page, or this kernel lacks VFIO_DEVICE_FEATURE_DMA_BUF");
+  }
+  if (!window.range.Valid() || window.range.start % kPageSize != 0 || window.range.length % kPageSize != 0) {
+    return WindowError(window, "offset and length must be multiples of the page size, and the length not 0",
+                       absl::StrCat("the page size is ", kPageSize));
+  }
+  if (window.range.last() >= bar->size) {
+    return WindowError(window, absl::StrCat("it ends beyond the BAR, which is ", bar->size, " bytes long"), "");
+  }
+  for (const Range& pages : bar->msix) {
+    if (!window.range.Overlaps(pages)) continue;
+    return WindowError(window, absl::StrCat("it touches the MSI-X pages ", pages.ToString()),
+                       "a device that writes there could raise any interrupt: take a window beside them");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NotFound(absl::string_view step, const std::string& object) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   {.reason = Reason::kNotFound, .step = std::string(step), .object = object},
+                   "no such object of this session");
+}
+
+}  // namespace
+
+// ---- Exports ---------------------------------------------------------------------------------------------
+
+absl::StatusOr<ExportEntry*> Core::RequireExport(SessionId owner, ExportId id) {
+  const auto entry = tables.exports.find(id);
+  if (entry == tables.exports.end() || entry->second.view.session != owner || entry->second.dma_buf == nullptr) {
+    return NotFound("find export", absl::StrCat("exports/", id.value()));
+  }
+  return &entry->second;
+}
+
+void Broker::CreateExport(SessionId session, const std::string& request_id, const Window& window,
+                          Done<ExportView> done) {
+  core_->Once<ExportView>(session, request_id, absl::StrCat("CreateExport ", NameOf(window)), std::move(done),
+                          [&](CoreLock& lock, SessionEntry& entry, Done<ExportView>& finish) {
+                            core_->mutex.AssertHeld();
+                            return core_->BeginCreateExport(lock, entry, window, finish);
+                          });
+}
+
+absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, const Window& window,
+                                     Done<ExportView>& finish) {
+  P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(window.device));
+  P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window));
+  ExportView view = {.session = session.view.id, .window = window, .generation = device->view.generation};
+  view.control = device->vfio != nullptr && !device->vfio->bars()[window.bar].prefetchable;
+  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, view.control ? Action::kExportControl : Action::kExport,
+                                                      NameOf(window), device, nullptr, &view));
+  view.rule = verdict.rule;
+  if (device->vfio == nullptr || device->operation.has_value()) {
+    return MakeError(absl::StatusCode::kUnavailable,
+                     {.reason = Reason::kDeviceNotReady,
+                      .step = "CreateExport",
+                      .object = NameOf(window),
+                      .hint = "try again when the operation on it is over"},
+                     absl::StrCat("the device is ", Name(device->view.state)));
+  }
+  for (const auto& [id, other] : tables.exports) {
+    const Window& taken = other.view.window;
+    if (taken.device != window.device || taken.bar != window.bar || !taken.range.Overlaps(window.range)) continue;
+    if (other.view.session == session.view.id) continue;
+    return MakeError(absl::StatusCode::kAlreadyExists,
+                     {.reason = Reason::kOverlap,
+                      .step = "CreateExport",
+                      .object = NameOf(window),
+                      .hint = "exports are exclusive: take another window, or wait for that one's release"},
+                     "it overlaps an export of another session");
+  }
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(session.view.peer.subject.uid, Resource::kExports));
+  view.id = ExportId(tables.NextId());
+  // In the table at once, so that nobody else gets the window meanwhile.
+  tables.exports[view.id] = {.view = view, .charge = std::move(charge)};
+  lock.Post(tables.ContextOf(*device).strand,
+            [self = shared_from_this(), id = view.id, generation = view.generation,
+             finish = std::move(finish)]() mutable { self->FinishCreateExport(id, generation, std::move(finish)); });
+  return absl::OkStatus();
+}
+
+void Core::FinishCreateExport(ExportId id, uint64_t generation, Done<ExportView> finish) {
+  std::shared_ptr<VfioDevice> vfio;
+  Window window;
+  {
+    CoreLock lock(mutex);
+    const auto entry = tables.exports.find(id);
+    if (entry != tables.exports.end()) {
+      window = entry->second.view.window;
+      vfio = tables.devices.at(window.device).vfio;
+    }
+  }
+  absl::StatusOr<std::shared_ptr<const DmaBuf>> dma_buf =
+      absl::UnavailableError("the device was taken away while its window was being exported");
+  if (vfio != nullptr) dma_buf = vfio->DmaBufFor(window.bar, window.range);
+  vfio.reset();
+  absl::StatusOr<ExportView> outcome = dma_buf.status();
+  {
+    CoreLock lock(mutex);
+    const auto entry = tables.exports.find(id);
+    const bool stands = entry != tables.exports.end() && tables.devices.at(window.device).view.generation == generation;
+    if (dma_buf.ok() && stands) {
+      entry->second.dma_buf = *dma_buf;
+      outcome = entry->second.view;
+      tables.Publish(EventType::kCreated, entry->second.view, entry->second.view.session);
+    } else {
+      if (dma_buf.ok()) outcome = absl::UnavailableError("the device was reset while its window was being exported");
+      if (entry != tables.exports.end()) tables.exports.erase(entry);
+    }
+  }
+  finish(std::move(outcome));
+}
+
+void Broker::DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done) {
+  const auto body = [&](CoreLock& lock, SessionEntry&, Done<OperationView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    P2PD_ASSIGN_OR_RETURN(ExportEntry* const entry, core_->RequireExport(session, id));
+    RevokeOrder order = {
+        .reason = "its export was deleted", .exports = {id}, .exempt = session, .done = std::move(finish)};
+    order.mappings.assign(entry->mappings.begin(), entry->mappings.end());
+    core_->Revoke(lock, std::move(order));
+    return absl::OkStatus();
+  };
+  core_->Once<OperationView>(session, request_id, absl::StrCat("DeleteExport ", id.value()), std::move(done), body);
+}
+
+// ---- Address spaces --------------------------------------------------------------------------------------
+
+absl::StatusOr<AddressSpaceEntry*> Core::RequireSpace(SessionId owner, AddressSpaceId id) {
+  const auto entry = tables.spaces.find(id);
+  if (entry == tables.spaces.end() || entry->second.view.session != owner || entry->second.ioas == nullptr ||
+      entry->second.closing) {
+    return NotFound("find address space", absl::StrCat("address-spaces/", id.value()));
+  }
+  return &entry->second;
+}
+
+void Broker::CreateAddressSpace(SessionId session, const std::string& request_id,
+                                const std::vector<PciAddress>& devices, Done<AddressSpaceView> done) {
+  std::string fingerprint = "CreateAddressSpace";
+  for (const PciAddress& device : devices) absl::StrAppend(&fingerprint, " ", device.ToString());
+  core_->Once<AddressSpaceView>(session, request_id, fingerprint, std::move(done),
+                                [&](CoreLock& lock, SessionEntry& entry, Done<AddressSpaceView>& finish) {
+                                  core_->mutex.AssertHeld();
+                                  return core_->BeginCreateSpace(lock, entry, devices, finish);
+                                });
+}
+
+absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const std::vector<PciAddress>& devices,
+                                    Done<AddressSpaceView>& finish) {
+  const auto refuse = [](const std::string& object, absl::StatusCode code, Reason reason, absl::string_view what,
+                         absl::string_view hint) {
+    return MakeError(
+        code, {.reason = reason, .step = "CreateAddressSpace", .object = object, .hint = std::string(hint)}, what);
+  };
+  if (devices.empty()) {
+    return refuse("devices", absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, "none is named",
+                  "name the devices that are to reach the mappings");
+  }
+  std::string context;
+  for (const PciAddress& address : devices) {
+    P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
+    const std::string name = absl::StrCat("devices/", address.ToString());
+    if (device->view.driver != session.view.id) {
+      return refuse(name, absl::StatusCode::kFailedPrecondition, Reason::kNotOwner, "this session does not drive it",
+                    "only a device's driver can give it an address space: OpenDevice first");
+    }
+    if (device->operation.has_value() || device->vfio == nullptr) {
+      return refuse(name, absl::StatusCode::kUnavailable, Reason::kDeviceNotReady,
+                    absl::StrCat("it is ", Name(device->view.state)), "try again when the operation on it is over");
+    }
+    if (!context.empty() && context != device->view.context) {
+      return refuse(name, absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
+                    "it is of another context than the first", "make an address space for each context");
+    }
+    context = device->view.context;
+    for (const auto& [id, space] : tables.spaces) {
+      const auto& attached = space.view.devices;
+      if (std::find(attached.begin(), attached.end(), address) == attached.end()) continue;
+      return refuse(name, absl::StatusCode::kAlreadyExists, Reason::kOverlap,
+                    absl::StrCat("it is attached to address-spaces/", id.value(), " already"),
+                    "use that one, or delete it first");
+    }
+  }
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(session.view.peer.subject.uid, Resource::kAddressSpaces));
+  const AddressSpaceId id(tables.NextId());
+  AddressSpaceEntry& space = tables.spaces[id];
+  space.view = {.id = id, .session = session.view.id, .context = context, .devices = devices};
+  space.charge = std::move(charge);
+  P2PD_RETURN_IF_ERROR(journal.Write({.verb = JournalVerb::kAllocIoas,
+                                      .session = session.view.id.value(),
+                                      .address_space = id.value(),
+                                      .device = devices.front()}));
+  lock.Post(tables.contexts.at(context).strand, [self = shared_from_this(), id, finish = std::move(finish)]() mutable {
+    self->FinishCreateSpace(id, std::move(finish));
+  });
+  return absl::OkStatus();
+}
+
+void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
+  std::shared_ptr<IommuContext> iommu;
+  std::vector<std::shared_ptr<VfioDevice>> devices;
+  {
+    CoreLock lock(mutex);
+    if (const auto space = tables.spaces.find(id); space != tables.spaces.end()) {
+      iommu = tables.contexts.at(space->second.view.context).iommu;
+      for (const PciAddress& address : space->second.view.devices) devices.push_back(tables.devices.at(address).vfio);
+    }
+  }
+  const auto make = [&]() -> absl::StatusOr<std::shared_ptr<AddressSpace>> {
+    if (iommu == nullptr) return SessionEnded();
+    for (const auto& device : devices) {
+      if (device == nullptr) return absl::UnavailableError("a device was taken away meanwhile");
+    }
+    P2PD_ASSIGN_OR_RETURN(std::shared_ptr<AddressSpace> ioas, AddressSpace::Create(iommu));
+    for (const auto& device : devices) {
+      if (const absl::Status attached = device->Attach(*ioas); !attached.ok()) {
+        for (const auto& other : devices) other->Detach().IgnoreError();
+        ioas->Destroy().IgnoreError();
+        return attached;
+      }
+    }
+    return ioas;
+  };
+  absl::StatusOr<std::shared_ptr<AddressSpace>> ioas = make();
+  absl::StatusOr<IovaLayout> layout = ioas.ok() ? (*ioas)->Layout() : ioas.status();
+  devices.clear();
+  absl::StatusOr<AddressSpaceView> outcome = layout.status();
+  {
+    CoreLock lock(mutex);
+    const auto entry = tables.spaces.find(id);
+    if (layout.ok() && entry != tables.spaces.end()) {
+      AddressSpaceEntry& space = entry->second;
+      space.ioas = *ioas;
+      space.iovas = IovaAllocator(Subtract(layout->usable, bus_windows), std::max(layout->alignment, kPageSize));
+      space.view.usable = space.iovas.usable();
+      space.view.alignment = space.iovas.alignment();
+      outcome = space.view;
+      tables.Publish(EventType::kCreated, space.view, space.view.session);
+    } else if (entry != tables.spaces.end()) {
+      tables.spaces.erase(entry);
+    }
+  }
+  finish(std::move(outcome));
+}
+
+void Broker::DeleteAddressSpace(SessionId session, const std::string& request_id, AddressSpaceId id,
+                                Done<OperationView> done) {
+  const auto body = [&](CoreLock& lock, SessionEntry&, Done<OperationView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, core_->RequireSpace(session, id));
+    space->closing = true;
+    RevokeOrder order = {
+        .reason = "its address space was deleted", .spaces = {id}, .exempt = session, .done = std::move(finish)};
+    order.mappings.assign(space->mappings.begin(), space->mappings.end());
+    core_->Revoke(lock, std::move(order));
+    return absl::OkStatus();
+  };
+  core_->Once<OperationView>(session, request_id, absl::StrCat("DeleteAddressSpace ", id.value()), std::move(done),
+                             body);
+}
+
+}  // namespace p2pd

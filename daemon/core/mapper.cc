@@ -1,0 +1,206 @@
+// Mappings: slices of exports, or of a client's memory, at IOVAs of an address space.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+namespace {
+
+// The slice [offset, offset + length) of something `size` bytes long; length 0 is "to the end".
+absl::StatusOr<Range> Slice(absl::string_view step, const std::string& object, uint64_t offset, uint64_t length,
+                            uint64_t size) {
+  if (length == 0 && offset < size) length = size - offset;
+  if (length == 0 || offset > size || length > size - offset || offset % kPageSize != 0 || length % kPageSize != 0) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     {.reason = Reason::kInvalidArgument,
+                      .step = std::string(step),
+                      .object = object,
+                      .hint = "offset and length are in bytes, multiples of the page size, inside the object"},
+                     absl::StrFormat("[0x%x, +0x%x) is not a slice of its %d bytes", offset, length, size));
+  }
+  return Range{.start = offset, .length = length};
+}
+
+std::string Fingerprint(absl::string_view what, uint64_t space, uint64_t offset, uint64_t length, Access access,
+                        const Placement& placement) {
+  return absl::StrCat(what, " ", space, " ", offset, " ", length, " ", static_cast<int>(access), " ",
+                      placement.iova.has_value() ? absl::StrCat("@", *placement.iova) : "", " ",
+                      placement.iova_max.has_value() ? absl::StrCat("<", *placement.iova_max) : "", " ",
+                      placement.alignment);
+}
+
+}  // namespace
+
+void Broker::Map(SessionId session, const std::string& request_id, const MapArgs& args, Done<MappingView> done) {
+  core_->Once<MappingView>(session, request_id,
+                           Fingerprint(absl::StrCat("Map ", args.source.value()), args.address_space.value(),
+                                       args.offset, args.length, args.access, args.placement),
+                           std::move(done), [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) {
+                             core_->mutex.AssertHeld();
+                             return core_->BeginMap(lock, entry, args, finish);
+                           });
+}
+
+absl::Status Core::BeginMap(CoreLock& lock, SessionEntry& session, const MapArgs& args, Done<MappingView>& finish) {
+  P2PD_ASSIGN_OR_RETURN(ExportEntry* const source, RequireExport(session.view.id, args.source));
+  P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
+  const Window& window = source->view.window;
+  const std::string object = absl::StrCat("exports/", args.source.value());
+  P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("Map", object, args.offset, args.length, window.range.length));
+  const DeviceEntry& exporter = tables.devices.at(window.device);
+  for (const PciAddress& importer : space->view.devices) {
+    P2PD_RETURN_IF_ERROR(
+        Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view).status());
+  }
+  // Restored is not ready: a window of a device whose driver has not set it up may swallow what is written.
+  if (exporter.view.state != DeviceState::kReady) {
+    return MakeError(absl::StatusCode::kUnavailable,
+                     {.reason = Reason::kDeviceNotReady,
+                      .step = "Map",
+                      .object = absl::StrCat("devices/", window.device.ToString()),
+                      .hint = "try again when it is READY; its driver says so with DeviceReady"},
+                     absl::StrCat("the exporter is ", Name(exporter.view.state)));
+  }
+  auto mapping = std::make_unique<MappingEntry>();
+  mapping->view = {
+      .source = args.source, .offset = slice.start, .iova = {.length = slice.length}, .access = args.access};
+  mapping->exporter = window.device;
+  mapping->dma_buf = source->dma_buf;
+  mapping->file_offset = window.range.start + slice.start - source->dma_buf->bar_offset;
+  MappingEntry* const made = mapping.get();
+  P2PD_RETURN_IF_ERROR(StartMapping(lock, session, *space, std::move(mapping), args.placement, finish));
+  source->mappings.insert(made->view.id);
+  return absl::OkStatus();
+}
+
+void Broker::MapMemory(SessionId session, const std::string& request_id, const MapMemoryArgs& args,
+                       Done<MappingView> done) {
+  core_->Once<MappingView>(session, request_id,
+                           Fingerprint(absl::StrCat("MapMemory \"", args.memory, "\""), args.address_space.value(),
+                                       args.offset, args.length, args.access, args.placement),
+                           std::move(done), [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) {
+                             core_->mutex.AssertHeld();
+                             return core_->BeginMapMemory(lock, entry, args, finish);
+                           });
+}
+
+absl::Status Core::BeginMapMemory(CoreLock& lock, SessionEntry& session, const MapMemoryArgs& args,
+                                  Done<MappingView>& finish) {
+  const std::string object = absl::StrCat("memory \"", args.memory, "\"");
+  const auto memory = session.memory.find(args.memory);
+  if (memory == session.memory.end()) {
+    return MakeError(absl::StatusCode::kNotFound,
+                     {.reason = Reason::kNotFound,
+                      .step = "MapMemory",
+                      .object = object,
+                      .hint = "send the memfd on the fd channel first, with OfferMemory"},
+                     "this session has offered no memory of that name, or it was refused");
+  }
+  const MemoryInfo& info = memory->second.info;
+  if (CanWrite(args.access) && (!info.writable || info.sealed_write)) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     {.reason = Reason::kMemoryUnsuitable,
+                      .step = "MapMemory",
+                      .object = object,
+                      .hint = "open it O_RDWR without F_SEAL_WRITE or F_SEAL_FUTURE_WRITE, or map it READ"},
+                     "a device is to write to it, but this client may not");
+  }
+  P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
+  P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("MapMemory", object, args.offset, args.length, info.size));
+  for (const PciAddress& importer : space->view.devices) {
+    P2PD_RETURN_IF_ERROR(Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer)).status());
+  }
+  auto mapping = std::make_unique<MappingEntry>();
+  mapping->view = {.offset = slice.start, .iova = {.length = slice.length}, .access = args.access};
+  mapping->memory = memory->second.file;
+  mapping->file_offset = slice.start;
+  return StartMapping(lock, session, *space, std::move(mapping), args.placement, finish);
+}
+
+absl::Status Core::StartMapping(CoreLock& lock, SessionEntry& session, AddressSpaceEntry& space,
+                                std::unique_ptr<MappingEntry> mapping, const Placement& placement,
+                                Done<MappingView>& finish) {
+  P2PD_ASSIGN_OR_RETURN(mapping->charge, quota.Take(session.view.peer.subject.uid, Resource::kMappings));
+  P2PD_ASSIGN_OR_RETURN(mapping->view.iova,
+                        space.iovas.Reserve(mapping->view.iova.length, placement, mapping->file_offset));
+  const MappingId id(tables.NextId());
+  mapping->view.id = id;
+  mapping->view.session = session.view.id;
+  mapping->view.address_space = space.view.id;
+  if (const absl::Status noted = Note(JournalVerb::kMap, JournalPhase::kIntent, *mapping); !noted.ok()) {
+    space.iovas.Release(mapping->view.iova);
+    return noted;
+  }
+  mapping->live = true;
+  tables.mapped_bytes += mapping->view.iova.length;
+  space.mappings.insert(id);
+  tables.mappings[id] = std::move(mapping);
+  lock.Post(space.strand, [self = shared_from_this(), id, finish = std::move(finish)]() mutable {
+    self->FinishMapping(id, std::move(finish));
+  });
+  return absl::OkStatus();
+}
+
+void Core::FinishMapping(MappingId id, Done<MappingView> finish) {
+  std::shared_ptr<AddressSpace> ioas;
+  std::shared_ptr<const DmaBuf> dma_buf;
+  std::shared_ptr<const UniqueFd> memory;
+  MappingView view;
+  uint64_t file_offset = 0;
+  {
+    CoreLock lock(mutex);
+    if (const MappingEntry* mapping = tables.FindMapping(id)) {
+      ioas = tables.spaces.at(mapping->view.address_space).ioas;
+      dma_buf = mapping->dma_buf;
+      memory = mapping->memory;
+      view = mapping->view;
+      file_offset = mapping->file_offset;
+    }
+  }
+  if (ioas == nullptr) return finish(absl::UnavailableError("the mapping was revoked before it was made"));
+  const absl::Status status =
+      ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, view.iova, view.access);
+  absl::StatusOr<MappingView> outcome = status;
+  {
+    CoreLock lock(mutex);
+    // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.
+    MappingEntry& mapping = *tables.FindMapping(id);
+    Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, mapping).IgnoreError();
+    if (status.ok()) {
+      outcome = mapping.view;
+      tables.Publish(EventType::kCreated, mapping.view, mapping.view.session);
+    } else {
+      mapping.live = false;
+      Drop(mapping, std::string(status.message()));
+    }
+  }
+  finish(std::move(outcome));
+}
+
+void Broker::Unmap(SessionId session, const std::string& request_id, MappingId id, Done<MappingView> done) {
+  const auto body = [&](CoreLock& lock, SessionEntry&, Done<MappingView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    const MappingEntry* mapping = core_->tables.FindMapping(id);
+    if (mapping == nullptr || mapping->view.session != session) {
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.reason = Reason::kNotFound, .step = "Unmap", .object = absl::StrCat("mappings/", id.value())},
+                       "no such mapping of this session");
+    }
+    RevokeOrder order = {.reason = "unmapped by its owner", .mappings = {id}, .exempt = session, .recorded = false};
+    order.done = [view = mapping->view, finish = std::move(finish)](absl::StatusOr<OperationView> operation) mutable {
+      if (!operation.ok()) return finish(operation.status());
+      if (operation->state == OperationState::kFailed) return finish(absl::InternalError(operation->error));
+      view.state = MappingState::kRevoked;
+      view.state_reason = "unmapped by its owner";
+      finish(std::move(view));
+    };
+    core_->Revoke(lock, std::move(order));
+    return absl::OkStatus();
+  };
+  core_->Once<MappingView>(session, request_id, absl::StrCat("Unmap ", id.value()), std::move(done), body);
+}
+
+}  // namespace p2pd

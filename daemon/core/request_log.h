@@ -1,0 +1,89 @@
+// Each mutating request runs once: a repeat of its request_id, while it runs or after, gets the outcome of
+// the first. One log a session; guarded by core's lock.
+#ifndef P2PD_DAEMON_CORE_REQUEST_LOG_H_
+#define P2PD_DAEMON_CORE_REQUEST_LOG_H_
+
+#include <any>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/core/types.h"
+
+namespace p2pd {
+
+class RequestLog {
+ public:
+  static constexpr size_t kRemembered = 1024;
+  static constexpr size_t kLongestId = 64;
+
+  // What became of a request that was begun before.
+  template <typename T>
+  struct Repeat {
+    std::optional<absl::StatusOr<T>> outcome;  // none: it still runs, `done` is kept for its end
+  };
+
+  // Begins the request, or says that it is a repeat. `fingerprint` tells requests apart that share an id.
+  // Errors: InvalidArgument (no id, too long a one, or REQUEST_ID_REUSED). `done` is taken only for a
+  // repeat that still runs.
+  template <typename T>
+  absl::StatusOr<std::optional<Repeat<T>>> Begin(const std::string& id, const std::string& fingerprint, Done<T>& done);
+
+  // Notes the outcome; returns the calls that wait for it.
+  template <typename T>
+  std::vector<Done<T>> End(const std::string& id, const absl::StatusOr<T>& outcome);
+
+ private:
+  struct Entry {
+    std::string fingerprint;
+    std::any running;  // std::shared_ptr<std::vector<Done<T>>> while it runs
+    std::any outcome;  // absl::StatusOr<T> after
+  };
+
+  // The entry of `id`, if it is a repeat of the same request.
+  absl::StatusOr<Entry*> Find(const std::string& id, const std::string& fingerprint);
+  void Forget();
+
+  std::map<std::string, Entry> entries_;
+  std::deque<std::string> ended_;  // oldest first
+};
+
+template <typename T>
+absl::StatusOr<std::optional<RequestLog::Repeat<T>>> RequestLog::Begin(const std::string& id,
+                                                                       const std::string& fingerprint, Done<T>& done) {
+  absl::StatusOr<Entry*> found = Find(id, fingerprint);
+  if (!found.ok()) return found.status();
+  if (*found == nullptr) {
+    entries_[id] = {.fingerprint = fingerprint, .running = std::make_shared<std::vector<Done<T>>>()};
+    return std::optional<Repeat<T>>();
+  }
+  Entry& entry = **found;
+  Repeat<T> repeat;
+  if (entry.outcome.has_value()) {
+    repeat.outcome = std::any_cast<absl::StatusOr<T>>(entry.outcome);
+  } else {
+    std::any_cast<std::shared_ptr<std::vector<Done<T>>>&>(entry.running)->push_back(std::move(done));
+  }
+  return std::optional<Repeat<T>>(std::move(repeat));
+}
+
+template <typename T>
+std::vector<Done<T>> RequestLog::End(const std::string& id, const absl::StatusOr<T>& outcome) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return {};
+  auto waiting = std::any_cast<std::shared_ptr<std::vector<Done<T>>>>(found->second.running);
+  found->second.running.reset();
+  found->second.outcome = outcome;
+  ended_.push_back(id);
+  Forget();
+  return std::move(*waiting);
+}
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_CORE_REQUEST_LOG_H_

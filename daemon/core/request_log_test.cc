@@ -1,0 +1,71 @@
+#include "daemon/core/request_log.h"
+
+#include "daemon/base/errors.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+TEST(RequestLogTest, ARepeatGetsTheFirstOutcome) {
+  RequestLog log;
+  Done<int> done = [](absl::StatusOr<int>) {};
+  EXPECT_FALSE(log.Begin<int>("a", "Map 1", done)->has_value());
+  EXPECT_TRUE(log.End<int>("a", 7).empty());
+  const auto repeat = log.Begin<int>("a", "Map 1", done);
+  ASSERT_TRUE(repeat->has_value());
+  EXPECT_EQ(**(**repeat).outcome, 7);
+}
+
+TEST(RequestLogTest, AnErrorIsAnOutcomeToo) {
+  RequestLog log;
+  Done<int> done = [](absl::StatusOr<int>) {};
+  log.Begin<int>("a", "Map 1", done).IgnoreError();
+  log.End<int>("a", absl::InternalError("no"));
+  EXPECT_EQ((**log.Begin<int>("a", "Map 1", done)).outcome->status().message(), "no");
+}
+
+TEST(RequestLogTest, ARepeatOfARunningRequestWaitsForItsEnd) {
+  RequestLog log;
+  int got = 0;
+  Done<int> first = [](absl::StatusOr<int>) {};
+  Done<int> second = [&](absl::StatusOr<int> v) { got = *v; };
+  log.Begin<int>("a", "Map 1", first).IgnoreError();
+  const auto repeat = log.Begin<int>("a", "Map 1", second);
+  EXPECT_FALSE((**repeat).outcome.has_value());
+  auto waiting = log.End<int>("a", 9);
+  ASSERT_EQ(waiting.size(), 1u);
+  waiting[0](9);
+  EXPECT_EQ(got, 9);
+}
+
+TEST(RequestLogTest, AnIdUsedForAnotherRequestIsRefused) {
+  RequestLog log;
+  Done<int> done = [](absl::StatusOr<int>) {};
+  log.Begin<int>("a", "Map 1", done).IgnoreError();
+  const auto reused = log.Begin<int>("a", "Map 2", done);
+  EXPECT_EQ(GetErrorInfo(reused.status()).reason, Reason::kRequestIdReused);
+}
+
+TEST(RequestLogTest, AnIdMustBeOneToSixtyFourBytes) {
+  RequestLog log;
+  Done<int> done = [](absl::StatusOr<int>) {};
+  EXPECT_FALSE(log.Begin<int>("", "x", done).ok());
+  EXPECT_FALSE(log.Begin<int>(std::string(65, 'a'), "x", done).ok());
+  EXPECT_TRUE(log.Begin<int>(std::string(64, 'a'), "x", done).ok());
+}
+
+TEST(RequestLogTest, OldOutcomesAreForgottenRunningRequestsAreNot) {
+  RequestLog log;
+  Done<int> done = [](absl::StatusOr<int>) {};
+  log.Begin<int>("running", "x", done).IgnoreError();
+  for (size_t i = 0; i <= RequestLog::kRemembered; ++i) {
+    const std::string id = std::to_string(i);
+    log.Begin<int>(id, "x", done).IgnoreError();
+    log.End<int>(id, 1);
+  }
+  EXPECT_FALSE(log.Begin<int>("0", "x", done)->has_value());
+  EXPECT_TRUE(log.Begin<int>("running", "x", done)->has_value());
+}
+
+}  // namespace
+}  // namespace p2pd

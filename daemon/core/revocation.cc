@@ -1,0 +1,468 @@
+// The one way in which rights end, whatever ends them: release, hang-up, a driver's end, a reset.
+//
+//   ask whoever uses it to stop -> UNMAP everywhere -> (destroy address spaces; flush, reset, bind) ->
+//   restore at the same IOVA, or forget
+//
+// A mapping is live until UNMAP has returned success, and whatever fails on the way is in the receipt.
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+namespace {
+
+constexpr size_t kReceiptsKept = 256;
+constexpr int kAttempts = 3;  // for what the kernel calls busy
+
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
+
+}  // namespace
+
+OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
+  const OperationId id(tables.NextId());
+  OperationEntry& operation = tables.operations[id];
+  operation.order = std::move(order);
+  operation.began = operation.phase_began = scheduler.Now();
+  operation.view = {.id = id, .kind = operation.order.kind, .started = absl::Now()};
+  for (const PciAddress& address : operation.order.devices) {
+    DeviceEntry& device = tables.devices.at(address);
+    device.operation = id;
+    ++device.view.generation;
+    // A generation that cannot be noted is no reason to leave DMA on.
+    journal
+        .Write({.verb = JournalVerb::kGeneration,
+                .phase = JournalPhase::kDone,
+                .device = address,
+                .generation = device.view.generation})
+        .IgnoreError();
+    operation.view.device = address;
+    operation.view.generation = device.view.generation;
+    Advance(device, DeviceEvent::kQuiesceBegan, operation.order.reason);
+  }
+  for (MappingId mapping : operation.order.mappings) {
+    if (MappingEntry* entry = tables.FindMapping(mapping)) entry->operation = id;
+  }
+  if (operation.order.recorded) tables.Publish(EventType::kCreated, operation.view, std::nullopt);
+  AskToStop(lock, operation);
+  return id;
+}
+
+// ---- Asking ----------------------------------------------------------------------------------------------
+
+void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
+  const OperationId id = operation.view.id;
+  std::map<SessionId, std::vector<MappingId>> users;
+  for (MappingId mapping : operation.order.mappings) {
+    if (const MappingEntry* entry = tables.FindMapping(mapping)) users[entry->view.session].push_back(mapping);
+  }
+  if (operation.order.restore) {
+    for (const PciAddress& address : operation.order.devices) {
+      if (const auto driver = tables.devices.at(address).view.driver) users[*driver];
+    }
+  }
+  const absl::Duration deadline = scheduler.Now() + options.quiesce_deadline;
+  for (const auto& [session, mappings] : users) {
+    const SessionEntry* user = tables.FindSession(session);
+    if (user == nullptr || user->ended || session == operation.order.exempt) continue;
+    operation.waiting.insert(session);
+    operation.view.parties.push_back({.session = session});
+    const QuiesceNotice notice = {.operation = id,
+                                  .device = operation.view.device.value_or(PciAddress()),
+                                  .generation = operation.view.generation,
+                                  .mappings = mappings,
+                                  .deadline = deadline};
+    lock.After([channel = user->channel, notice] { channel->RequestQuiesce(notice); });
+  }
+  if (!operation.order.restore) CutOffDriver(lock, operation);
+  if (operation.waiting.empty()) return BeginUnmap(lock, operation);
+  operation.quiescing = true;
+  scheduler.RunAfter(options.quiesce_deadline, [self = shared_from_this(), id] {
+    CoreLock late(self->mutex);
+    const auto entry = self->tables.operations.find(id);
+    if (entry != self->tables.operations.end() && entry->second.quiescing) self->BeginUnmap(late, entry->second);
+  });
+}
+
+void Core::CutOffDriver(CoreLock& lock, OperationEntry& operation) {
+  // Whoever drove the device is not asked: its DMA ends now, while the others still have their time.
+  const OperationId id = operation.view.id;
+  for (const PciAddress& address : operation.order.devices) {
+    lock.Post(tables.ContextOf(tables.devices.at(address)).strand, [self = shared_from_this(), id, address] {
+      std::shared_ptr<VfioDevice> vfio;
+      {
+        CoreLock look(self->mutex);
+        vfio = self->tables.devices.at(address).vfio;
+      }
+      if (vfio == nullptr) return;
+      self->RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
+    });
+  }
+}
+
+void Core::Ack(CoreLock& lock, SessionId session, OperationId id, Answer answer) {
+  const auto entry = tables.operations.find(id);
+  if (entry == tables.operations.end()) return;
+  OperationEntry& operation = entry->second;
+  const auto party = std::find_if(operation.view.parties.begin(), operation.view.parties.end(),
+                                  [&](const OperationParty& p) { return p.session == session; });
+  if (party == operation.view.parties.end()) return;
+  if (operation.waiting.erase(session) != 0) {
+    party->answer = answer;
+    party->after = scheduler.Now() - operation.began;
+    if (operation.waiting.empty()) BeginUnmap(lock, operation);
+    return;
+  }
+  // It was cut off, and has stopped now: what it had can come back.
+  if (answer != Answer::kAcked || party->answer != Answer::kForced || !operation.late.insert(session).second) return;
+  if (operation.view.state != OperationState::kRunning) RestoreLate(lock, operation, session);
+}
+
+// ---- Unmapping -------------------------------------------------------------------------------------------
+
+void Core::BeginUnmap(CoreLock& lock, OperationEntry& operation) {
+  operation.quiescing = false;
+  for (OperationParty& party : operation.view.parties) {
+    if (party.answer != Answer::kWaiting) continue;
+    party.answer = Answer::kForced;
+    party.after = scheduler.Now() - operation.began;
+  }
+  operation.waiting.clear();
+  if (!operation.view.parties.empty()) AddStep(operation, "quiesce", operation.phase_began, absl::OkStatus());
+  for (const PciAddress& address : operation.order.devices) {
+    Advance(tables.devices.at(address), DeviceEvent::kQuiesceEnded);
+  }
+  operation.phase_began = scheduler.Now();
+  RunGroups(lock, operation, operation.order.mappings, &Core::UnmapGroup, &Core::BeginContexts);
+}
+
+void Core::RunGroups(CoreLock& lock, OperationEntry& operation, const std::vector<MappingId>& mappings, GroupTask task,
+                     Phase next) {
+  const OperationId id = operation.view.id;
+  std::map<AddressSpaceId, std::vector<MappingId>> groups;
+  for (MappingId mapping : mappings) {
+    if (const MappingEntry* entry = tables.FindMapping(mapping)) {
+      groups[entry->view.address_space].push_back(mapping);
+    }
+  }
+  operation.outstanding = static_cast<int>(groups.size());
+  if (groups.empty()) return (this->*next)(lock, operation);
+  for (auto& [space, group] : groups) {
+    lock.Post(tables.spaces.at(space).strand, [self = shared_from_this(), id, task, next, group = std::move(group)] {
+      (self.get()->*task)(id, group);
+      self->TaskDone(id, next);
+    });
+  }
+}
+
+void Core::TaskDone(OperationId id, Phase next) {
+  CoreLock lock(mutex);
+  OperationEntry& operation = tables.operations.at(id);
+  if (--operation.outstanding == 0) (this->*next)(lock, operation);
+}
+
+void Core::UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) {
+  for (MappingId mapping : mappings) UnmapOne(id, mapping);
+}
+
+void Core::UnmapOne(OperationId id, MappingId mapping) {
+  std::shared_ptr<AddressSpace> ioas;
+  Range iova;
+  {
+    CoreLock lock(mutex);
+    MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr) return;
+    if (entry->live) {
+      // An intent that cannot be noted forbids many things, but not this.
+      Note(JournalVerb::kUnmap, JournalPhase::kIntent, *entry).IgnoreError();
+      ioas = tables.spaces.at(entry->view.address_space).ioas;
+      iova = entry->view.iova;
+    }
+  }
+  absl::Status status;
+  for (int i = 0; ioas != nullptr && i < kAttempts; ++i) {
+    status = ioas->Unmap(iova);
+    if (!IsTransient(status)) break;
+  }
+  CoreLock lock(mutex);
+  MappingEntry* entry = tables.FindMapping(mapping);
+  OperationEntry& operation = tables.operations.at(id);
+  if (entry == nullptr) return;
+  if (!status.ok()) {
+    entry->view.state_reason = std::string(status.message());
+    if (operation.view.error.empty()) operation.view.error = entry->view.state_reason;
+    tables.Changed(*entry);
+    AddOutcome(operation, *entry);
+    return;
+  }
+  if (entry->live) Note(JournalVerb::kUnmap, JournalPhase::kDone, *entry).IgnoreError();
+  entry->live = false;
+  if (!operation.order.restore) {
+    Drop(*entry, operation.order.reason);
+  } else if (const auto next = Next(entry->view.state, MappingEvent::kUnmappedForReset)) {
+    entry->view.state = *next;
+    entry->view.state_reason = operation.order.reason;
+    tables.Changed(*entry);
+  }
+}
+
+void Core::Drop(MappingEntry& mapping, const std::string& reason) {
+  const MappingId id = mapping.view.id;
+  if (const auto next = Next(mapping.view.state, MappingEvent::kRevoked)) mapping.view.state = *next;
+  mapping.view.state_reason = reason;
+  if (mapping.operation.has_value()) AddOutcome(tables.operations.at(*mapping.operation), mapping);
+  tables.Publish(EventType::kDeleted, mapping.view, mapping.view.session);
+  tables.mapped_bytes -= mapping.view.iova.length;
+  if (const auto space = tables.spaces.find(mapping.view.address_space); space != tables.spaces.end()) {
+    space->second.iovas.Release(mapping.view.iova);
+    space->second.mappings.erase(id);
+  }
+  if (mapping.view.source.has_value()) {
+    const auto source = tables.exports.find(*mapping.view.source);
+    if (source != tables.exports.end()) source->second.mappings.erase(id);
+  }
+  tables.mappings.erase(id);
+}
+
+// ---- Address spaces and devices --------------------------------------------------------------------------
+
+void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
+  if (!operation.order.mappings.empty()) {
+    AddStep(operation, absl::StrCat("unmap ", operation.order.mappings.size()), operation.phase_began,
+            operation.view.error.empty() ? absl::OkStatus() : absl::InternalError(operation.view.error));
+  }
+  for (ExportId id : operation.order.exports) {
+    const auto entry = tables.exports.find(id);
+    if (entry == tables.exports.end()) continue;
+    tables.Publish(EventType::kDeleted, entry->second.view, entry->second.view.session);
+    tables.exports.erase(entry);
+  }
+  std::set<std::string> contexts;
+  for (AddressSpaceId id : operation.order.spaces) {
+    if (const auto space = tables.spaces.find(id); space != tables.spaces.end()) {
+      contexts.insert(space->second.view.context);
+    }
+  }
+  for (const PciAddress& address : operation.order.devices) {
+    contexts.insert(tables.devices.at(address).view.context);
+  }
+  operation.outstanding = static_cast<int>(contexts.size());
+  operation.phase_began = scheduler.Now();
+  if (contexts.empty()) return BeginRestore(lock, operation);
+  for (const std::string& context : contexts) {
+    const auto strand = tables.contexts.at(context).strand;
+    strand->Post([self = shared_from_this(), id = operation.view.id, context] {
+      self->WorkOnContext(id, context);
+      self->TaskDone(id, &Core::BeginRestore);
+    });
+    // A reset may hold its thread for a minute: not the caller's.
+    lock.After([self = shared_from_this(), strand] { self->scheduler.Run([strand] { strand->RunPosted(); }); });
+  }
+}
+
+void Core::WorkOnContext(OperationId id, const std::string& context) {
+  std::vector<AddressSpaceId> spaces;
+  std::vector<PciAddress> devices;
+  bool restore = false;
+  {
+    CoreLock lock(mutex);
+    const OperationEntry& operation = tables.operations.at(id);
+    restore = operation.order.restore;
+    for (AddressSpaceId space : operation.order.spaces) {
+      const auto entry = tables.spaces.find(space);
+      if (entry != tables.spaces.end() && entry->second.view.context == context) spaces.push_back(space);
+    }
+    for (const PciAddress& address : operation.order.devices) {
+      if (tables.devices.at(address).view.context == context) devices.push_back(address);
+    }
+  }
+  for (AddressSpaceId space : spaces) DestroySpace(id, space);
+  for (const PciAddress& address : devices) {
+    restore ? ResetForRestore(id, address) : ScrubAndRebind(id, address);
+  }
+}
+
+// ---- Putting back ----------------------------------------------------------------------------------------
+
+void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
+  operation.phase_began = scheduler.Now();
+  std::vector<MappingId> back;
+  for (MappingId mapping : operation.order.restore ? operation.order.mappings : std::vector<MappingId>()) {
+    const MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr) continue;
+    const auto party = std::find_if(operation.view.parties.begin(), operation.view.parties.end(),
+                                    [&](const OperationParty& p) { return p.session == entry->view.session; });
+    // Nobody vouches that a session which was cut off has stopped: its mappings wait for its ack.
+    const bool cut_off = party != operation.view.parties.end() && party->answer == Answer::kForced &&
+                         !operation.late.contains(entry->view.session);
+    if (cut_off) {
+      AddOutcome(operation, *entry);
+    } else {
+      back.push_back(mapping);
+    }
+  }
+  RunGroups(lock, operation, back, &Core::RestoreGroup, &Core::Finish);
+}
+
+void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) {
+  for (MappingId mapping : mappings) RestoreOne(id, mapping);
+}
+
+void Core::RestoreOne(OperationId id, MappingId mapping) {
+  std::shared_ptr<AddressSpace> ioas;
+  std::shared_ptr<const DmaBuf> dma_buf;
+  MappingView view;
+  uint64_t file_offset = 0;
+  bool dead_area = false;
+  absl::Status status;
+  {
+    CoreLock lock(mutex);
+    MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr || entry->view.state == MappingState::kLost) return;
+    const SessionEntry* owner = tables.FindSession(entry->view.session);
+    if (owner == nullptr || owner->ended) return;  // its end takes the mapping
+    dead_area = entry->live;                       // UNMAP had failed
+    ioas = tables.spaces.at(entry->view.address_space).ioas;
+    dma_buf = entry->dma_buf;
+    view = entry->view;
+    file_offset = entry->file_offset;
+    status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
+    if (status.ok()) entry->live = true;
+  }
+  if (status.ok() && dead_area) status = ioas->Unmap(view.iova);
+  for (int i = 0; status.ok() && i < kAttempts; ++i) {
+    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, view.iova, view.access);
+    if (mapped.ok()) break;
+    if (!IsTransient(mapped) || i + 1 == kAttempts) status = mapped;
+  }
+  CoreLock lock(mutex);
+  MappingEntry* entry = tables.FindMapping(mapping);
+  if (entry == nullptr) return;
+  Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, *entry).IgnoreError();
+  if (status.ok()) {
+    entry->view.state = MappingState::kActive;
+    entry->view.state_reason.clear();
+  } else {
+    // A dead area that could not be removed is still there: its IOVA stays taken.
+    entry->live = dead_area;
+    entry->view.state = Next(entry->view.state, MappingEvent::kRestoreFailed).value_or(MappingState::kLost);
+    entry->view.state_reason = std::string(status.message());
+  }
+  tables.Changed(*entry);
+  AddOutcome(tables.operations.at(id), *entry);
+}
+
+void Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) {
+  const OperationId id = operation.view.id;
+  std::map<AddressSpaceId, std::vector<MappingId>> groups;
+  for (MappingId mapping : operation.order.mappings) {
+    const MappingEntry* entry = tables.FindMapping(mapping);
+    // A later operation on the device asks again, and restores then.
+    if (entry == nullptr || entry->view.session != session || entry->operation != id ||
+        entry->view.state != MappingState::kSuspended) {
+      continue;
+    }
+    groups[entry->view.address_space].push_back(mapping);
+  }
+  for (auto& [space, group] : groups) {
+    lock.Post(tables.spaces.at(space).strand,
+              [self = shared_from_this(), id, group = std::move(group)] { self->RestoreGroup(id, group); });
+  }
+  const auto user = tables.FindSession(session);
+  if (user == nullptr || !operation.view.device.has_value()) return;
+  const ResumeNotice notice = {
+      .operation = id, .device = *operation.view.device, .generation = operation.view.generation};
+  const DeviceEntry* device = tables.FindDevice(*operation.view.device);
+  if (device != nullptr && device->view.state == DeviceState::kReady) {
+    lock.After([channel = user->channel, notice] { channel->Resume(notice); });
+  }
+}
+
+// ---- The end ---------------------------------------------------------------------------------------------
+
+void Core::Finish(CoreLock& lock, OperationEntry& operation) {
+  const OperationId id = operation.view.id;
+  if (operation.order.restore) AddStep(operation, "restore", operation.phase_began, absl::OkStatus());
+  std::vector<PciAddress> pending;
+  for (const PciAddress& address : operation.order.devices) {
+    DeviceEntry& device = tables.devices.at(address);
+    device.operation.reset();
+    if (device.view.state == DeviceState::kRestoring) {
+      Advance(device,
+              device.view.driver.has_value() ? DeviceEvent::kRestoredWithDriver : DeviceEvent::kRestoredWithout);
+    }
+    if (operation.order.restore) device.resume = id;
+    if (device.view.state == DeviceState::kReady) SendResume(lock, device);
+    if (std::exchange(device.end_pending, false) && device.view.driver.has_value()) pending.push_back(address);
+  }
+  operation.view.took = scheduler.Now() - operation.began;
+  operation.view.state = operation.view.error.empty() ? OperationState::kSucceeded : OperationState::kFailed;
+  if (operation.order.recorded) tables.Publish(EventType::kChanged, operation.view, std::nullopt);
+  if (operation.order.done != nullptr) {
+    lock.After([done = std::exchange(operation.order.done, nullptr), view = operation.view]() mutable { done(view); });
+  }
+  if (const auto ending = operation.order.ending; ending.has_value() && tables.sessions.contains(*ending)) {
+    tables.Publish(EventType::kDeleted, tables.sessions.at(*ending).view, *ending);
+    tables.sessions.erase(*ending);
+  }
+  if (!operation.order.recorded) tables.operations.erase(id);
+  for (auto entry = tables.operations.begin(); tables.operations.size() > kReceiptsKept;) {
+    if (entry == tables.operations.end()) break;
+    entry = entry->second.view.state == OperationState::kRunning ? std::next(entry) : tables.operations.erase(entry);
+  }
+  for (const PciAddress& address : pending) {
+    RevokeOrder order = DriverEnd({address}, tables.devices.at(address).view.driver);
+    order.reason = "its driver ended during a reset";
+    Revoke(lock, std::move(order));
+  }
+  CheckIdle(lock);
+}
+
+// ---- The receipt -----------------------------------------------------------------------------------------
+
+void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Duration began,
+                   const absl::Status& status) {
+  operation.view.steps.push_back({.what = what,
+                                  .started = began - operation.began,
+                                  .took = scheduler.Now() - began,
+                                  .error = status.ok() ? "" : std::string(status.message())});
+  if (operation.order.recorded) tables.Publish(EventType::kChanged, operation.view, std::nullopt);
+}
+
+absl::Status Core::RunStep(OperationId id, const std::string& what, absl::FunctionRef<absl::Status()> step) {
+  const absl::Duration began = scheduler.Now();
+  const absl::Status status = step();
+  CoreLock lock(mutex);
+  if (const auto entry = tables.operations.find(id); entry != tables.operations.end()) {
+    AddStep(entry->second, what, began, status);
+  }
+  return status;
+}
+
+void Core::AddOutcome(OperationEntry& operation, const MappingEntry& mapping) {
+  auto& outcomes = operation.view.mappings;
+  const OperationOutcome outcome = {.mapping = mapping.view.id,
+                                    .iova = mapping.view.iova.start,
+                                    .state = mapping.view.state,
+                                    .reason = mapping.view.state_reason};
+  const auto same = std::find_if(outcomes.begin(), outcomes.end(),
+                                 [&](const OperationOutcome& o) { return o.mapping == outcome.mapping; });
+  same == outcomes.end() ? outcomes.push_back(outcome) : void(*same = outcome);
+}
+
+absl::Status Core::Note(JournalVerb verb, JournalPhase phase, const MappingEntry& mapping) {
+  return journal.Write({.verb = verb,
+                        .phase = phase,
+                        .session = mapping.view.session.value(),
+                        .address_space = mapping.view.address_space.value(),
+                        .object = mapping.view.id.value(),
+                        .device = mapping.exporter.value_or(PciAddress()),
+                        .iova = mapping.view.iova});
+}
+
+}  // namespace p2pd

@@ -1,0 +1,198 @@
+// Who is connected, and how a session ends.
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+namespace {
+
+absl::StatusOr<std::string> RandomToken() {
+  std::string bytes(32, '\0');
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return ErrnoError("getrandom", "session token", errno);
+  }
+  return absl::BytesToHexString(bytes);
+}
+
+absl::Status Unsuitable(const std::string& name, absl::string_view what, absl::string_view hint) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.reason = Reason::kMemoryUnsuitable,
+                    .step = "OfferMemory",
+                    .object = absl::StrCat("memory \"", name, "\""),
+                    .hint = std::string(hint)},
+                   what);
+}
+
+absl::Status CheckMemory(const std::string& name, const MemoryInfo& info) {
+  if (!info.is_memfd) return Unsuitable(name, "is not a memfd", "make it with memfd_create(MFD_ALLOW_SEALING)");
+  if (!info.sealed_shrink) {
+    return Unsuitable(name, "can still shrink under a device's DMA", "add F_SEAL_SHRINK with fcntl(F_ADD_SEALS)");
+  }
+  if (info.size == 0 || info.size % kPageSize != 0) {
+    return Unsuitable(name, absl::StrCat("is ", info.size, " bytes long"), "the size must be a multiple of the page");
+  }
+  if (info.allocated < info.size) {
+    return Unsuitable(name, absl::StrCat("has only ", info.allocated, " of its ", info.size, " bytes allocated"),
+                      "allocate all of it with fallocate()");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status SessionEnded() {
+  return MakeError(absl::StatusCode::kUnauthenticated,
+                   {.reason = Reason::kSessionEnded,
+                    .step = "session",
+                    .hint = "connect to the fd channel and use the token of its Welcome frame"},
+                   "unknown or ended");
+}
+
+absl::StatusOr<Broker::NewSession> Broker::OpenSession(const PeerIdentity& peer,
+                                                       std::shared_ptr<SessionChannel> channel) {
+  P2PD_ASSIGN_OR_RETURN(std::string token, RandomToken());
+  CoreLock lock(core_->mutex);
+  if (core_->stopping) return absl::UnavailableError("p2pd is stopping");
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(peer.subject.uid, Resource::kSessions));
+  const SessionId id(core_->tables.NextId());
+  SessionEntry& session = core_->tables.sessions[id];
+  session.view = {.id = id, .peer = peer, .connected = absl::Now()};
+  session.token = token;
+  session.channel = std::move(channel);
+  session.charge = std::move(charge);
+  core_->tables.tokens[token] = id;
+  core_->tables.Publish(EventType::kCreated, session.view, id);
+  return NewSession{.id = id, .token = std::move(token)};
+}
+
+absl::StatusOr<SessionId> Broker::Authenticate(absl::string_view token) const {
+  CoreLock lock(core_->mutex);
+  const auto entry = core_->tables.tokens.find(std::string(token));
+  if (entry == core_->tables.tokens.end()) return SessionEnded();
+  return entry->second;
+}
+
+void Broker::EndSession(SessionId id, const std::string& reason) {
+  CoreLock lock(core_->mutex);
+  SessionEntry* session = core_->tables.FindSession(id);
+  if (session == nullptr || session->ended) return;
+  // From now on nothing is granted to it. The rest may block, and this may be the event loop.
+  session->ended = true;
+  core_->tables.tokens.erase(session->token);
+  lock.After([core = core_, id, reason] {
+    core->scheduler.Run([core, id, reason] {
+      CoreLock inner(core->mutex);
+      if (SessionEntry* ending = core->tables.FindSession(id)) core->EndSession(inner, *ending, reason);
+    });
+  });
+}
+
+void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason) {
+  const SessionId id = session.view.id;
+  lock.After([channel = session.channel, reason] { channel->End(reason); });
+  session.memory.clear();
+  std::vector<OperationId> waited_for;
+  for (auto& [operation, entry] : tables.operations) {
+    if (entry.waiting.contains(id)) waited_for.push_back(operation);
+  }
+  for (OperationId operation : waited_for) Ack(lock, id, operation, Answer::kGone);
+
+  std::vector<PciAddress> driven;
+  for (auto& [address, device] : tables.devices) {
+    if (device.view.driver != id) continue;
+    // A device in the middle of an operation is ended when that is over.
+    if (device.operation.has_value()) {
+      device.end_pending = true;
+    } else {
+      driven.push_back(address);
+    }
+  }
+  RevokeOrder order = DriverEnd(driven, id);
+  order.kind = OperationKind::kSessionEnd;
+  order.reason = absl::StrCat("session ", id.value(), " ended: ", reason);
+  order.ending = id;
+  order.recorded = !order.mappings.empty() || !driven.empty();
+  Revoke(lock, std::move(order));
+}
+
+RevokeOrder Core::DriverEnd(const std::vector<PciAddress>& ended, std::optional<SessionId> driver) {
+  const auto is_ended = [&](const PciAddress& device) {
+    return std::find(ended.begin(), ended.end(), device) != ended.end();
+  };
+  // With a session that ends go its own grants; with a device that it drove, everybody's.
+  const SessionEntry* session = driver.has_value() ? tables.FindSession(*driver) : nullptr;
+  const bool session_ends = session != nullptr && session->ended;
+  RevokeOrder order = {.kind = OperationKind::kDriverEnd, .devices = ended, .exempt = driver};
+  std::set<MappingId> mappings;
+  for (const auto& [id, entry] : tables.exports) {
+    const bool own = session_ends && entry.view.session == *driver;
+    if (!own && !is_ended(entry.view.window.device)) continue;
+    order.exports.push_back(id);
+    mappings.insert(entry.mappings.begin(), entry.mappings.end());
+  }
+  for (const auto& [id, space] : tables.spaces) {
+    const bool own = session_ends && space.view.session == *driver;
+    if (!own && !std::any_of(space.view.devices.begin(), space.view.devices.end(), is_ended)) continue;
+    order.spaces.push_back(id);
+    mappings.insert(space.mappings.begin(), space.mappings.end());
+  }
+  order.mappings.assign(mappings.begin(), mappings.end());
+  return order;
+}
+
+void Broker::AckQuiesce(SessionId session, OperationId operation) {
+  core_->scheduler.Run([core = core_, session, operation] {
+    CoreLock lock(core->mutex);
+    core->Ack(lock, session, operation, Answer::kAcked);
+  });
+}
+
+absl::Status Broker::OfferMemory(SessionId id, const std::string& name, UniqueFd memory) {
+  P2PD_ASSIGN_OR_RETURN(const MemoryInfo info, core_->kernel.InspectMemory(memory));
+  P2PD_RETURN_IF_ERROR(CheckMemory(name, info));
+  CoreLock lock(core_->mutex);
+  SessionEntry* session = core_->tables.FindSession(id);
+  if (session == nullptr || session->ended) return SessionEnded();
+  if (session->memory.contains(name)) {
+    return MakeError(absl::StatusCode::kAlreadyExists,
+                     {.reason = Reason::kInvalidArgument,
+                      .step = "OfferMemory",
+                      .object = absl::StrCat("memory \"", name, "\""),
+                      .hint = "give each memfd of a session a name of its own"},
+                     "this session offered memory of that name before");
+  }
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge,
+                        core_->quota.Take(session->view.peer.subject.uid, Resource::kMemoryBytes, info.size));
+  session->memory[name] = {
+      .file = std::make_shared<const UniqueFd>(std::move(memory)), .info = info, .charge = std::move(charge)};
+  return absl::OkStatus();
+}
+
+void Broker::Stop(Task done) {
+  CoreLock lock(core_->mutex);
+  core_->stopping = true;
+  core_->when_idle = std::move(done);
+  std::vector<SessionId> ids;
+  for (const auto& [id, session] : core_->tables.sessions) ids.push_back(id);
+  lock.After([this, ids] {
+    for (SessionId id : ids) EndSession(id, "p2pd is stopping");
+  });
+  core_->CheckIdle(lock);
+}
+
+void Core::CheckIdle(CoreLock& lock) {
+  if (!stopping || when_idle == nullptr || !tables.sessions.empty()) return;
+  const bool running = std::any_of(tables.operations.begin(), tables.operations.end(), [](const auto& entry) {
+    return entry.second.view.state == OperationState::kRunning;
+  });
+  if (running) return;
+  lock.After(std::exchange(when_idle, nullptr));
+}
+
+}  // namespace p2pd

@@ -1,0 +1,157 @@
+// What core knows, as tables. Guarded by core's lock; nothing here blocks, calls out or decides.
+#ifndef P2PD_DAEMON_CORE_TABLES_H_
+#define P2PD_DAEMON_CORE_TABLES_H_
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "daemon/base/strand.h"
+#include "daemon/core/broker.h"
+#include "daemon/core/iova_allocator.h"
+#include "daemon/core/quota.h"
+#include "daemon/core/request_log.h"
+#include "daemon/core/session_channel.h"
+#include "daemon/core/types.h"
+#include "daemon/device/iommu_context.h"
+#include "daemon/device/sysfs.h"
+#include "daemon/device/vfio_device.h"
+
+namespace p2pd {
+
+// A memfd that a client has offered.
+struct MemoryEntry {
+  std::shared_ptr<const UniqueFd> file;
+  MemoryInfo info;
+  Quota::Charge charge;
+};
+
+struct SessionEntry {
+  SessionView view;
+  std::string token;
+  std::shared_ptr<SessionChannel> channel;
+  bool ended = false;  // its grants are being taken back
+  RequestLog requests;
+  std::map<std::string, MemoryEntry> memory;
+  Quota::Charge charge;
+};
+
+// The devices that share one iommufd context, and the strand on which everything happens to them.
+struct ContextEntry {
+  std::shared_ptr<IommuContext> iommu;
+  std::shared_ptr<Strand> strand = std::make_shared<Strand>();
+  std::vector<PciAddress> devices;
+};
+
+struct DeviceEntry {
+  SysfsDevice sysfs;
+  DeviceView view;
+  // Set while it is bound. Used on its context's strand; never kept beyond a task, or it cannot be closed.
+  std::shared_ptr<VfioDevice> vfio;
+  std::optional<OperationId> operation;  // the one that runs on it
+  std::optional<OperationId> resume;     // whose parties wait for it to be READY
+  bool end_pending = false;              // its driver ended while an operation ran
+  bool scrubbed = false;                 // reset since its last driver
+};
+
+struct ExportEntry {
+  ExportView view;
+  std::shared_ptr<const DmaBuf> dma_buf;  // none until the kernel has made it
+  std::set<MappingId> mappings;
+  Quota::Charge charge;
+};
+
+struct AddressSpaceEntry {
+  AddressSpaceView view;
+  std::shared_ptr<AddressSpace> ioas;  // none until the kernel has made it
+  std::shared_ptr<Strand> strand = std::make_shared<Strand>();
+  IovaAllocator iovas;
+  std::set<MappingId> mappings;
+  bool closing = false;
+  Quota::Charge charge;
+};
+
+struct MappingEntry {
+  MappingView view;
+  bool live = false;  // the kernel may have it: from before MAP until UNMAP has succeeded
+  std::optional<PciAddress> exporter;
+  std::shared_ptr<const DmaBuf> dma_buf;  // one of these two
+  std::shared_ptr<const UniqueFd> memory;
+  uint64_t file_offset = 0;
+  std::optional<OperationId> operation;  // the last one that touched it
+  Quota::Charge charge;
+};
+
+// What is to be taken away, and what is to happen then. See revocation.cc.
+struct RevokeOrder {
+  OperationKind kind = OperationKind::kRelease;
+  std::string reason;
+  std::vector<MappingId> mappings;
+  std::vector<PciAddress> devices;     // to be reset
+  std::vector<ExportId> exports;       // to be dropped
+  std::vector<AddressSpaceId> spaces;  // to be destroyed
+  bool restore = false;                // put the mappings back; else they are gone, and devices are bound afresh
+  std::optional<SessionId> exempt;     // not asked to stop: it asks itself, or it is dead
+  std::optional<SessionId> ending;     // to be forgotten at the end
+  bool recorded = true;                // leaves a receipt
+  Done<OperationView> done;
+};
+
+struct OperationEntry {
+  OperationView view;
+  RevokeOrder order;
+  absl::Duration began;         // on the Scheduler's clock
+  absl::Duration phase_began;   // likewise
+  std::set<SessionId> waiting;  // for their acks
+  std::set<SessionId> late;     // acked after they had been cut off
+  bool quiescing = false;
+  int outstanding = 0;  // tasks of the current phase
+};
+
+class Tables {
+ public:
+  std::map<SessionId, SessionEntry> sessions;
+  std::unordered_map<std::string, SessionId> tokens;
+  std::map<std::string, ContextEntry> contexts;
+  std::map<PciAddress, DeviceEntry> devices;
+  std::map<ExportId, ExportEntry> exports;
+  std::map<AddressSpaceId, AddressSpaceEntry> spaces;
+  absl::flat_hash_map<MappingId, std::unique_ptr<MappingEntry>> mappings;
+  std::map<OperationId, OperationEntry> operations;
+  uint64_t mapped_bytes = 0;
+
+  // Ids are never used twice, whatever they name.
+  uint64_t NextId() { return ++last_id_; }
+
+  SessionEntry* FindSession(SessionId id);
+  DeviceEntry* FindDevice(const PciAddress& address);
+  MappingEntry* FindMapping(MappingId id);
+  ContextEntry& ContextOf(const DeviceEntry& device) { return contexts.at(device.view.context); }
+
+  // Tells the watchers. `owner`: the session whose object it is; none: everybody may see it.
+  using Object = decltype(Event::object);
+  void Publish(EventType type, Object object, std::optional<SessionId> owner);
+  void Changed(const DeviceEntry& device) { Publish(EventType::kChanged, device.view, std::nullopt); }
+  void Changed(const MappingEntry& mapping) { Publish(EventType::kChanged, mapping.view, mapping.view.session); }
+
+  struct WatchEntry {
+    SessionId viewer;
+    bool observer = false;  // sees every session's objects
+    std::weak_ptr<Watcher> watcher;
+  };
+  std::vector<WatchEntry> watchers;
+  uint64_t last_sequence = 0;
+
+ private:
+  uint64_t last_id_ = 0;
+};
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_CORE_TABLES_H_

@@ -1,0 +1,203 @@
+// The words of p2pd as plain values: what goes into core, and what it shows of its tables. No locks, no
+// descriptors, no protobuf.
+#ifndef P2PD_DAEMON_CORE_TYPES_H_
+#define P2PD_DAEMON_CORE_TYPES_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "daemon/base/pci_address.h"
+#include "daemon/base/strong_id.h"
+#include "daemon/core/states.h"
+#include "daemon/kernel/kernel.h"
+#include "policy/policy.h"
+
+namespace p2pd {
+
+using SessionId = StrongId<struct SessionIdTag>;
+using ExportId = StrongId<struct ExportIdTag>;
+using AddressSpaceId = StrongId<struct AddressSpaceIdTag>;
+using MappingId = StrongId<struct MappingIdTag>;
+using OperationId = StrongId<struct OperationIdTag>;
+
+// A call's outcome, given once, on any thread, possibly before the call returns.
+template <typename T>
+using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+// Who is at the other end of an fd channel, as the kernel vouched for it.
+struct PeerIdentity {
+  Subject subject;
+  int32_t pid = 0;
+  std::string comm;
+  std::string client;  // what it calls itself
+};
+
+enum class Grade { kMapped = 1, kRaw = 2, kDriver = 3 };
+
+struct Window {
+  PciAddress device;
+  int bar = 0;
+  Range range;  // in the BAR
+};
+
+struct BarView {
+  int index = 0;
+  uint64_t size = 0;
+  bool control = false;  // registers or doorbells (not prefetchable), not plain memory
+  bool exportable = false;
+  uint64_t fd_offset = 0;
+  std::vector<Range> msix;  // pages that no window may touch
+};
+
+struct DeviceView {
+  PciAddress address;
+  uint16_t vendor = 0;
+  uint16_t device = 0;
+  uint32_t class_code = 0;
+  std::string kernel_driver;
+  DeviceState state = DeviceState::kReady;
+  std::string state_reason;
+  uint64_t generation = 0;
+  std::optional<SessionId> driver;
+  bool can_reset = false;
+  std::vector<BarView> bars;
+  std::string context;
+  int iommu_group = -1;
+  int numa_node = -1;
+  uint64_t config_fd_offset = 0;
+};
+
+struct SessionView {
+  SessionId id;
+  PeerIdentity peer;
+  absl::Time connected;
+};
+
+struct ExportView {
+  ExportId id;
+  SessionId session;
+  Window window;
+  bool control = false;
+  Grade grade = Grade::kMapped;
+  uint64_t generation = 0;
+  std::string rule;
+};
+
+struct AddressSpaceView {
+  AddressSpaceId id;
+  SessionId session;
+  std::string context;
+  std::vector<PciAddress> devices;
+  std::vector<Range> usable;
+  uint64_t alignment = 0;
+};
+
+struct MappingView {
+  MappingId id;
+  SessionId session;
+  AddressSpaceId address_space;
+  std::optional<ExportId> source;  // none: client memory
+  uint64_t offset = 0;
+  Range iova;
+  Access access = Access::kReadWrite;
+  MappingState state = MappingState::kActive;
+  std::string state_reason;
+};
+
+struct OperationStep {
+  std::string what;
+  absl::Duration started;  // since the operation's start
+  absl::Duration took;
+  std::string error;
+};
+
+enum class Answer { kWaiting = 0, kAcked = 1, kForced = 2, kGone = 3 };
+
+struct OperationParty {
+  SessionId session;
+  Answer answer = Answer::kWaiting;
+  absl::Duration after;
+};
+
+struct OperationOutcome {
+  MappingId mapping;
+  uint64_t iova = 0;
+  MappingState state = MappingState::kActive;
+  std::string reason;
+};
+
+enum class OperationKind { kReset = 1, kDriverEnd = 2, kSessionEnd = 3, kRelease = 4 };
+enum class OperationState { kRunning = 1, kSucceeded = 2, kFailed = 3 };
+
+// An operation's receipt, while it grows and after.
+struct OperationView {
+  OperationId id;
+  OperationKind kind = OperationKind::kRelease;
+  OperationState state = OperationState::kRunning;
+  std::optional<PciAddress> device;
+  uint64_t generation = 0;
+  std::string error;
+  absl::Time started;
+  absl::Duration took;
+  std::vector<OperationStep> steps;
+  std::vector<OperationParty> parties;
+  std::vector<OperationOutcome> mappings;
+};
+
+struct StatusView {
+  absl::Time started;
+  size_t devices = 0;
+  size_t sessions = 0;
+  size_t exports = 0;
+  size_t address_spaces = 0;
+  size_t mappings = 0;
+  uint64_t mapped_bytes = 0;
+  int policy_rules = 0;
+  bool dma_buf_export = false;
+};
+
+// Where a mapping is to go: exactly at `iova`, or anywhere whose last byte is at or below `iova_max`.
+struct Placement {
+  std::optional<uint64_t> iova;
+  std::optional<uint64_t> iova_max;
+  uint64_t alignment = 0;  // a power of two; 0: the largest that helps the IOMMU
+};
+
+struct MapArgs {
+  ExportId source;
+  AddressSpaceId address_space;
+  uint64_t offset = 0;
+  uint64_t length = 0;  // 0: to the end
+  Access access = Access::kReadWrite;
+  Placement placement;
+};
+
+struct MapMemoryArgs {
+  std::string memory;
+  AddressSpaceId address_space;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  Access access = Access::kReadWrite;
+  Placement placement;
+};
+
+enum class EventType { kSnapshot = 1, kInSync = 2, kCreated = 3, kChanged = 4, kDeleted = 5 };
+
+struct Event {
+  EventType type = EventType::kInSync;
+  uint64_t sequence = 0;
+  absl::Time time;
+  std::variant<std::monostate, DeviceView, SessionView, ExportView, AddressSpaceView, MappingView, OperationView>
+      object;
+};
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_CORE_TYPES_H_

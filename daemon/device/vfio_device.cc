@@ -1,0 +1,77 @@
+#include "daemon/device/vfio_device.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+
+namespace p2pd {
+
+std::vector<Range> RunsBetween(uint64_t size, std::vector<Range> holes) {
+  std::sort(holes.begin(), holes.end());
+  std::vector<Range> runs;
+  uint64_t at = 0;
+  const uint64_t end = size / kPageSize * kPageSize;
+  for (const Range& hole : holes) {
+    if (hole.start >= end) break;
+    if (hole.start > at) runs.push_back({.start = at, .length = hole.start - at});
+    at = std::max(at, hole.start + hole.length);
+  }
+  if (at < end) runs.push_back({.start = at, .length = end - at});
+  return runs;
+}
+
+absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Open(Kernel& kernel, const SysfsDevice& sysfs,
+                                                             std::shared_ptr<IommuContext> context) {
+  P2PD_ASSIGN_OR_RETURN(UniqueFd fd, kernel.OpenDevice(sysfs.cdev));
+  P2PD_RETURN_IF_ERROR(kernel.BindDevice(fd, context->fd()));
+  auto device = std::make_unique<VfioDevice>(kernel, std::move(fd), std::move(context));
+  P2PD_RETURN_IF_ERROR(device->config().SetMemoryDecode(true));
+  P2PD_ASSIGN_OR_RETURN(const DeviceInfo info, kernel.GetDeviceInfo(device->fd_));
+  device->can_reset_ = info.can_reset;
+  const absl::Status can_export = kernel.ProbeExport(device->fd_);
+  if (!can_export.ok() && !absl::IsUnimplemented(can_export)) return can_export;
+  device->can_export_ = can_export.ok();
+  P2PD_RETURN_IF_ERROR(device->ReadRegions(sysfs));
+  return device;
+}
+
+absl::Status VfioDevice::ReadRegions(const SysfsDevice& sysfs) {
+  P2PD_ASSIGN_OR_RETURN(const auto msix, config().MsixPages(kPageSize));
+  for (int i = 0; i < kNumBars; ++i) {
+    P2PD_ASSIGN_OR_RETURN(const RegionInfo region, kernel_.GetRegionInfo(fd_, i));
+    Bar& bar = bars_[i];
+    bar.size = region.size;
+    bar.fd_offset = region.offset;
+    if (static_cast<size_t>(i) < sysfs.resources.size()) {
+      bar.memory = sysfs.resources[i].is_memory();
+      bar.prefetchable = sysfs.resources[i].is_prefetchable();
+    }
+    if (const auto pages = msix.find(i); pages != msix.end()) bar.msix = pages->second;
+    if (bar.memory) bar.runs = RunsBetween(bar.size, bar.msix);
+  }
+  P2PD_ASSIGN_OR_RETURN(const RegionInfo config_region, kernel_.GetRegionInfo(fd_, kConfigRegion));
+  config_fd_offset_ = config_region.offset;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const DmaBuf>> VfioDevice::DmaBufFor(int bar, Range range) {
+  for (const Range& run : bars_[bar].runs) {
+    if (!run.Contains(range)) continue;
+    auto& cached = dma_bufs_[{bar, run.start}];
+    if (cached == nullptr) {
+      P2PD_ASSIGN_OR_RETURN(UniqueFd fd, kernel_.ExportDmaBuf(fd_, bar, run));
+      cached = std::make_shared<DmaBuf>(DmaBuf{.fd = std::move(fd), .bar_offset = run.start});
+    }
+    return cached;
+  }
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.reason = Reason::kWindowUnusable,
+                    .step = "ExportDmaBuf",
+                    .object = absl::StrCat("BAR ", bar, " ", range.ToString())},
+                   "the window does not lie inside one run of exportable pages");
+}
+
+absl::Status VfioDevice::FlushPostedWrites() const { return config().Read32(0).status(); }
+
+}  // namespace p2pd

@@ -1,0 +1,70 @@
+#!/bin/bash
+# Sets everything up and runs the test suites. A suite that cannot run fails; none is skipped.
+#
+# usage: tests/run.sh [--list] [SUITE...]
+#
+# Without a name, all suites that --list marks with a star. Their output goes to the terminal; the seconds
+# of each and the count end it.
+set -uo pipefail
+. "$(dirname "$0")/../tools/common.sh"
+suites=$P2PD_TOP/tests/suites
+
+# The second line of a suite's script says what it is; "(by name only)" keeps it out of the default run.
+describe() { sed -n '2s/^# //p' "$suites/$1.sh"; }
+all_suites() { # in the order in which a mistake is cheapest to find
+  local name
+  for name in lint unit asan tsan fuzz vm contract demo; do
+    [ -e "$suites/$name.sh" ] && echo "$name"
+  done
+  find "$suites" -name '*.sh' -printf '%f\n' | sed 's/\.sh$//' | sort |
+    grep -vxE 'lint|unit|asan|tsan|fuzz|vm|contract|demo' || true
+}
+by_default() { ! describe "$1" | grep -q '(by name only)'; }
+
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
+
+chosen=()
+for argument in "$@"; do
+  case $argument in
+    --list)
+      for name in $(all_suites); do
+        by_default "$name" && star='*' || star=' '
+        printf '%s %-10s %s\n' "$star" "$name" "$(describe "$name")"
+      done
+      exit 0
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    -*)
+      usage >&2
+      die "no option $argument"
+      ;;
+    *)
+      [ -e "$suites/$argument.sh" ] || die "no suite '$argument'; the suites are: $(all_suites | tr '\n' ' ')"
+      chosen+=("$argument")
+      ;;
+  esac
+done
+if [ "${#chosen[@]}" -eq 0 ]; then
+  for name in $(all_suites); do by_default "$name" && chosen+=("$name"); done
+fi
+
+passed=0
+failed=0
+table=""
+for name in "${chosen[@]}"; do
+  step "suite $name: $(describe "$name")"
+  start=$SECONDS
+  if bash "$suites/$name.sh"; then
+    verdict=passed
+    passed=$((passed + 1))
+  else
+    verdict=FAILED
+    failed=$((failed + 1))
+  fi
+  table+=$(printf '%-10s %-7s %5d s' "$name" "$verdict" $((SECONDS - start)))$'\n'
+done
+printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "$failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,7 @@
+#!/bin/bash
+# the same tests under AddressSanitizer and UndefinedBehaviorSanitizer, with clang's -Wthread-safety
+set -euo pipefail
+. "$(dirname "$0")/../../tools/common.sh"
+"$P2PD_TOP/tools/packages.sh" build lint
+with_progress "$P2PD_CACHE/log/build-asan.log" "build" bazel_in_tree build --config=asan //...
+bazel_in_tree test --config=asan --test_summary=terse //...

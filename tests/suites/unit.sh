@@ -1,0 +1,7 @@
+#!/bin/bash
+# every test beside the code and the component tests, as shipped (gcc -O2)
+set -euo pipefail
+. "$(dirname "$0")/../../tools/common.sh"
+"$P2PD_TOP/tools/packages.sh" build
+with_progress "$P2PD_CACHE/log/build.log" "build" bazel_in_tree build //...
+bazel_in_tree test --test_summary=terse //...
