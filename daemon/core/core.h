@@ -6,6 +6,8 @@
 //   grants.cc      exports and address spaces
 //   mapper.cc      mappings
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
+//   restore.cc     putting mappings back
+//   receipt.cc     what an operation leaves behind
 //   rebind.cc      what happens to a device between two drivers
 //   queries.cc     looking and watching
 //
@@ -30,6 +32,12 @@ namespace p2pd {
 
 // The status of a call by a session that is over, or never was.
 absl::Status SessionEnded();
+
+// The kernel calls some things busy that will go through when asked again.
+constexpr int kKernelAttempts = 3;
+inline bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
 
 class Core : public std::enable_shared_from_this<Core> {
  public:
@@ -69,6 +77,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Sends Resume to those who were asked to stop for the last reset of the device.
   void SendResume(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void SendResumeTo(CoreLock& lock, SessionId party, const OperationView& operation, const DeviceEntry& device)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a driver's end takes with it: everything that rests on these devices.
   RevokeOrder DriverEnd(const std::vector<PciAddress>& ended, std::optional<SessionId> driver)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -140,6 +150,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
   void RestoreOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
   void RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void ResumeLate(OperationId id, SessionId session) ABSL_LOCKS_EXCLUDED(mutex);
   void Finish(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // One task of the current phase is done; after the last, `next` follows.

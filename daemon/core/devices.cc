@@ -139,19 +139,24 @@ void Core::SendResume(CoreLock& lock, DeviceEntry& device) {
   const auto resume = std::exchange(device.resume, std::nullopt);
   const auto entry = resume.has_value() ? tables.operations.find(*resume) : tables.operations.end();
   if (entry == tables.operations.end()) return;
-  const OperationView& operation = entry->second.view;
-  for (const OperationParty& party : operation.parties) {
-    const SessionEntry* session = tables.FindSession(party.session);
-    if (session == nullptr || session->ended) continue;
-    ResumeNotice notice = {
-        .operation = operation.id, .device = device.view.address, .generation = device.view.generation};
-    for (const OperationOutcome& outcome : operation.mappings) {
-      const MappingEntry* mapping = tables.FindMapping(outcome.mapping);
-      if (mapping == nullptr || mapping->view.session != party.session) continue;
-      ++(mapping->view.state == MappingState::kActive ? notice.restored : notice.lost);
-    }
-    lock.After([channel = session->channel, notice] { channel->Resume(notice); });
+  for (const OperationParty& party : entry->second.view.parties) {
+    // Who was cut off is told when its mappings are back, after its ack.
+    if (party.answer == Answer::kForced && !entry->second.late.contains(party.session)) continue;
+    SendResumeTo(lock, party.session, entry->second.view, device);
   }
+}
+
+void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationView& operation, const DeviceEntry& device) {
+  const SessionEntry* session = tables.FindSession(party);
+  if (session == nullptr || session->ended) return;
+  ResumeNotice notice = {
+      .operation = operation.id, .device = device.view.address, .generation = device.view.generation};
+  for (const OperationOutcome& outcome : operation.mappings) {
+    const MappingEntry* mapping = tables.FindMapping(outcome.mapping);
+    if (mapping == nullptr || mapping->view.session != party) continue;
+    ++(mapping->view.state == MappingState::kActive ? notice.restored : notice.lost);
+  }
+  lock.After([channel = session->channel, notice] { channel->Resume(notice); });
 }
 
 // ---- Drivers ---------------------------------------------------------------------------------------------
@@ -208,13 +213,16 @@ void Core::FinishOpenDevice(const PciAddress& address, SessionId session, const 
   absl::StatusOr<UniqueFd> copy = Duplicate(vfio->fd());
   vfio.reset();
   const absl::Status granted = copy.ok() ? channel->GrantDevice(address, request_id, *std::move(copy)) : copy.status();
-  absl::StatusOr<DeviceView> outcome = granted;
+  absl::StatusOr<DeviceView> outcome;
   {
     CoreLock lock(mutex);
     DeviceEntry& device = tables.devices.at(address);
     if (granted.ok()) {
       outcome = device.view;
-    } else if (!device.operation.has_value() && device.view.driver == session) {
+    } else {
+      outcome = granted;
+    }
+    if (!granted.ok() && !device.operation.has_value() && device.view.driver == session) {
       RevokeOrder order = DriverEnd({address}, session);
       order.reason = std::string(granted.message());
       Revoke(lock, std::move(order));

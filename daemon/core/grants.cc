@@ -56,7 +56,8 @@ absl::Status NotFound(absl::string_view step, const std::string& object) {
 
 absl::StatusOr<ExportEntry*> Core::RequireExport(SessionId owner, ExportId id) {
   const auto entry = tables.exports.find(id);
-  if (entry == tables.exports.end() || entry->second.view.session != owner || entry->second.dma_buf == nullptr) {
+  if (entry == tables.exports.end() || entry->second.view.session != owner || entry->second.dma_buf == nullptr ||
+      entry->second.closing) {
     return NotFound("find export", absl::StrCat("exports/", id.value()));
   }
   return &entry->second;
@@ -124,7 +125,7 @@ void Core::FinishCreateExport(ExportId id, uint64_t generation, Done<ExportView>
       absl::UnavailableError("the device was taken away while its window was being exported");
   if (vfio != nullptr) dma_buf = vfio->DmaBufFor(window.bar, window.range);
   vfio.reset();
-  absl::StatusOr<ExportView> outcome = dma_buf.status();
+  absl::StatusOr<ExportView> outcome;
   {
     CoreLock lock(mutex);
     const auto entry = tables.exports.find(id);
@@ -134,7 +135,8 @@ void Core::FinishCreateExport(ExportId id, uint64_t generation, Done<ExportView>
       outcome = entry->second.view;
       tables.Publish(EventType::kCreated, entry->second.view, entry->second.view.session);
     } else {
-      if (dma_buf.ok()) outcome = absl::UnavailableError("the device was reset while its window was being exported");
+      outcome = dma_buf.ok() ? absl::UnavailableError("the device was reset while its window was being exported")
+                             : dma_buf.status();
       if (entry != tables.exports.end()) tables.exports.erase(entry);
     }
   }
@@ -214,13 +216,13 @@ absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const
   }
   P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(session.view.peer.subject.uid, Resource::kAddressSpaces));
   const AddressSpaceId id(tables.NextId());
-  AddressSpaceEntry& space = tables.spaces[id];
-  space.view = {.id = id, .session = session.view.id, .context = context, .devices = devices};
-  space.charge = std::move(charge);
   P2PD_RETURN_IF_ERROR(journal.Write({.verb = JournalVerb::kAllocIoas,
                                       .session = session.view.id.value(),
                                       .address_space = id.value(),
                                       .device = devices.front()}));
+  AddressSpaceEntry& space = tables.spaces[id];
+  space.view = {.id = id, .session = session.view.id, .context = context, .devices = devices};
+  space.charge = std::move(charge);
   lock.Post(tables.contexts.at(context).strand, [self = shared_from_this(), id, finish = std::move(finish)]() mutable {
     self->FinishCreateSpace(id, std::move(finish));
   });
@@ -253,9 +255,9 @@ void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
     return ioas;
   };
   absl::StatusOr<std::shared_ptr<AddressSpace>> ioas = make();
-  absl::StatusOr<IovaLayout> layout = ioas.ok() ? (*ioas)->Layout() : ioas.status();
+  absl::StatusOr<IovaLayout> layout = ioas.ok() ? (*ioas)->Layout() : absl::StatusOr<IovaLayout>(ioas.status());
   devices.clear();
-  absl::StatusOr<AddressSpaceView> outcome = layout.status();
+  absl::StatusOr<AddressSpaceView> outcome;
   {
     CoreLock lock(mutex);
     const auto entry = tables.spaces.find(id);
@@ -267,8 +269,9 @@ void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
       space.view.alignment = space.iovas.alignment();
       outcome = space.view;
       tables.Publish(EventType::kCreated, space.view, space.view.session);
-    } else if (entry != tables.spaces.end()) {
-      tables.spaces.erase(entry);
+    } else {
+      outcome = layout.ok() ? SessionEnded() : layout.status();
+      if (entry != tables.spaces.end()) tables.spaces.erase(entry);
     }
   }
   finish(std::move(outcome));
@@ -279,7 +282,6 @@ void Broker::DeleteAddressSpace(SessionId session, const std::string& request_id
   const auto body = [&](CoreLock& lock, SessionEntry&, Done<OperationView>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
     P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, core_->RequireSpace(session, id));
-    space->closing = true;
     RevokeOrder order = {
         .reason = "its address space was deleted", .spaces = {id}, .exempt = session, .done = std::move(finish)};
     order.mappings.assign(space->mappings.begin(), space->mappings.end());

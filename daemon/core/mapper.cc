@@ -163,7 +163,7 @@ void Core::FinishMapping(MappingId id, Done<MappingView> finish) {
   if (ioas == nullptr) return finish(absl::UnavailableError("the mapping was revoked before it was made"));
   const absl::Status status =
       ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, view.iova, view.access);
-  absl::StatusOr<MappingView> outcome = status;
+  absl::StatusOr<MappingView> outcome;
   {
     CoreLock lock(mutex);
     // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.
@@ -173,6 +173,7 @@ void Core::FinishMapping(MappingId id, Done<MappingView> finish) {
       outcome = mapping.view;
       tables.Publish(EventType::kCreated, mapping.view, mapping.view.session);
     } else {
+      outcome = status;
       mapping.live = false;
       Drop(mapping, std::string(status.message()));
     }

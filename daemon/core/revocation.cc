@@ -16,12 +16,6 @@ namespace p2pd {
 namespace {
 
 constexpr size_t kReceiptsKept = 256;
-constexpr int kAttempts = 3;  // for what the kernel calls busy
-
-bool IsTransient(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
-}
-
 }  // namespace
 
 OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
@@ -48,6 +42,8 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   for (MappingId mapping : operation.order.mappings) {
     if (MappingEntry* entry = tables.FindMapping(mapping)) entry->operation = id;
   }
+  for (ExportId source : operation.order.exports) tables.exports.at(source).closing = true;
+  for (AddressSpaceId space : operation.order.spaces) tables.spaces.at(space).closing = true;
   if (operation.order.recorded) tables.Publish(EventType::kCreated, operation.view, std::nullopt);
   AskToStop(lock, operation);
   return id;
@@ -185,7 +181,7 @@ void Core::UnmapOne(OperationId id, MappingId mapping) {
     }
   }
   absl::Status status;
-  for (int i = 0; ioas != nullptr && i < kAttempts; ++i) {
+  for (int i = 0; ioas != nullptr && i < kKernelAttempts; ++i) {
     status = ioas->Unmap(iova);
     if (!IsTransient(status)) break;
   }
@@ -215,7 +211,10 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
   const MappingId id = mapping.view.id;
   if (const auto next = Next(mapping.view.state, MappingEvent::kRevoked)) mapping.view.state = *next;
   mapping.view.state_reason = reason;
-  if (mapping.operation.has_value()) AddOutcome(tables.operations.at(*mapping.operation), mapping);
+  if (mapping.operation.has_value()) {
+    const auto operation = tables.operations.find(*mapping.operation);
+    if (operation != tables.operations.end()) AddOutcome(operation->second, mapping);
+  }
   tables.Publish(EventType::kDeleted, mapping.view, mapping.view.session);
   tables.mapped_bytes -= mapping.view.iova.length;
   if (const auto space = tables.spaces.find(mapping.view.address_space); space != tables.spaces.end()) {
@@ -287,102 +286,6 @@ void Core::WorkOnContext(OperationId id, const std::string& context) {
   }
 }
 
-// ---- Putting back ----------------------------------------------------------------------------------------
-
-void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
-  operation.phase_began = scheduler.Now();
-  std::vector<MappingId> back;
-  for (MappingId mapping : operation.order.restore ? operation.order.mappings : std::vector<MappingId>()) {
-    const MappingEntry* entry = tables.FindMapping(mapping);
-    if (entry == nullptr) continue;
-    const auto party = std::find_if(operation.view.parties.begin(), operation.view.parties.end(),
-                                    [&](const OperationParty& p) { return p.session == entry->view.session; });
-    // Nobody vouches that a session which was cut off has stopped: its mappings wait for its ack.
-    const bool cut_off = party != operation.view.parties.end() && party->answer == Answer::kForced &&
-                         !operation.late.contains(entry->view.session);
-    if (cut_off) {
-      AddOutcome(operation, *entry);
-    } else {
-      back.push_back(mapping);
-    }
-  }
-  RunGroups(lock, operation, back, &Core::RestoreGroup, &Core::Finish);
-}
-
-void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) {
-  for (MappingId mapping : mappings) RestoreOne(id, mapping);
-}
-
-void Core::RestoreOne(OperationId id, MappingId mapping) {
-  std::shared_ptr<AddressSpace> ioas;
-  std::shared_ptr<const DmaBuf> dma_buf;
-  MappingView view;
-  uint64_t file_offset = 0;
-  bool dead_area = false;
-  absl::Status status;
-  {
-    CoreLock lock(mutex);
-    MappingEntry* entry = tables.FindMapping(mapping);
-    if (entry == nullptr || entry->view.state == MappingState::kLost) return;
-    const SessionEntry* owner = tables.FindSession(entry->view.session);
-    if (owner == nullptr || owner->ended) return;  // its end takes the mapping
-    dead_area = entry->live;                       // UNMAP had failed
-    ioas = tables.spaces.at(entry->view.address_space).ioas;
-    dma_buf = entry->dma_buf;
-    view = entry->view;
-    file_offset = entry->file_offset;
-    status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
-    if (status.ok()) entry->live = true;
-  }
-  if (status.ok() && dead_area) status = ioas->Unmap(view.iova);
-  for (int i = 0; status.ok() && i < kAttempts; ++i) {
-    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, view.iova, view.access);
-    if (mapped.ok()) break;
-    if (!IsTransient(mapped) || i + 1 == kAttempts) status = mapped;
-  }
-  CoreLock lock(mutex);
-  MappingEntry* entry = tables.FindMapping(mapping);
-  if (entry == nullptr) return;
-  Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, *entry).IgnoreError();
-  if (status.ok()) {
-    entry->view.state = MappingState::kActive;
-    entry->view.state_reason.clear();
-  } else {
-    // A dead area that could not be removed is still there: its IOVA stays taken.
-    entry->live = dead_area;
-    entry->view.state = Next(entry->view.state, MappingEvent::kRestoreFailed).value_or(MappingState::kLost);
-    entry->view.state_reason = std::string(status.message());
-  }
-  tables.Changed(*entry);
-  AddOutcome(tables.operations.at(id), *entry);
-}
-
-void Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) {
-  const OperationId id = operation.view.id;
-  std::map<AddressSpaceId, std::vector<MappingId>> groups;
-  for (MappingId mapping : operation.order.mappings) {
-    const MappingEntry* entry = tables.FindMapping(mapping);
-    // A later operation on the device asks again, and restores then.
-    if (entry == nullptr || entry->view.session != session || entry->operation != id ||
-        entry->view.state != MappingState::kSuspended) {
-      continue;
-    }
-    groups[entry->view.address_space].push_back(mapping);
-  }
-  for (auto& [space, group] : groups) {
-    lock.Post(tables.spaces.at(space).strand,
-              [self = shared_from_this(), id, group = std::move(group)] { self->RestoreGroup(id, group); });
-  }
-  const auto user = tables.FindSession(session);
-  if (user == nullptr || !operation.view.device.has_value()) return;
-  const ResumeNotice notice = {
-      .operation = id, .device = *operation.view.device, .generation = operation.view.generation};
-  const DeviceEntry* device = tables.FindDevice(*operation.view.device);
-  if (device != nullptr && device->view.state == DeviceState::kReady) {
-    lock.After([channel = user->channel, notice] { channel->Resume(notice); });
-  }
-}
-
 // ---- The end ---------------------------------------------------------------------------------------------
 
 void Core::Finish(CoreLock& lock, OperationEntry& operation) {
@@ -421,48 +324,6 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
     Revoke(lock, std::move(order));
   }
   CheckIdle(lock);
-}
-
-// ---- The receipt -----------------------------------------------------------------------------------------
-
-void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Duration began,
-                   const absl::Status& status) {
-  operation.view.steps.push_back({.what = what,
-                                  .started = began - operation.began,
-                                  .took = scheduler.Now() - began,
-                                  .error = status.ok() ? "" : std::string(status.message())});
-  if (operation.order.recorded) tables.Publish(EventType::kChanged, operation.view, std::nullopt);
-}
-
-absl::Status Core::RunStep(OperationId id, const std::string& what, absl::FunctionRef<absl::Status()> step) {
-  const absl::Duration began = scheduler.Now();
-  const absl::Status status = step();
-  CoreLock lock(mutex);
-  if (const auto entry = tables.operations.find(id); entry != tables.operations.end()) {
-    AddStep(entry->second, what, began, status);
-  }
-  return status;
-}
-
-void Core::AddOutcome(OperationEntry& operation, const MappingEntry& mapping) {
-  auto& outcomes = operation.view.mappings;
-  const OperationOutcome outcome = {.mapping = mapping.view.id,
-                                    .iova = mapping.view.iova.start,
-                                    .state = mapping.view.state,
-                                    .reason = mapping.view.state_reason};
-  const auto same = std::find_if(outcomes.begin(), outcomes.end(),
-                                 [&](const OperationOutcome& o) { return o.mapping == outcome.mapping; });
-  same == outcomes.end() ? outcomes.push_back(outcome) : void(*same = outcome);
-}
-
-absl::Status Core::Note(JournalVerb verb, JournalPhase phase, const MappingEntry& mapping) {
-  return journal.Write({.verb = verb,
-                        .phase = phase,
-                        .session = mapping.view.session.value(),
-                        .address_space = mapping.view.address_space.value(),
-                        .object = mapping.view.id.value(),
-                        .device = mapping.exporter.value_or(PciAddress()),
-                        .iova = mapping.view.iova});
 }
 
 }  // namespace p2pd

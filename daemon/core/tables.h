@@ -64,6 +64,7 @@ struct ExportEntry {
   ExportView view;
   std::shared_ptr<const DmaBuf> dma_buf;  // none until the kernel has made it
   std::set<MappingId> mappings;
+  bool closing = false;  // an operation is taking it away: nothing new is cut from it
   Quota::Charge charge;
 };
 
@@ -73,7 +74,7 @@ struct AddressSpaceEntry {
   std::shared_ptr<Strand> strand = std::make_shared<Strand>();
   IovaAllocator iovas;
   std::set<MappingId> mappings;
-  bool closing = false;
+  bool closing = false;  // likewise: nothing new goes into it
   Quota::Charge charge;
 };
 
@@ -111,7 +112,8 @@ struct OperationEntry {
   std::set<SessionId> waiting;  // for their acks
   std::set<SessionId> late;     // acked after they had been cut off
   bool quiescing = false;
-  int outstanding = 0;  // tasks of the current phase
+  int outstanding = 0;                              // tasks of the current phase
+  absl::flat_hash_map<MappingId, size_t> outcomes;  // where in view.mappings
 };
 
 class Tables {

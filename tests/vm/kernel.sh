@@ -18,6 +18,7 @@ private_apt() {
 
 update_private_apt() {
   local mirror
+  # shellcheck disable=SC2016 # apt expands it
   # The mirror is the one that this machine takes Debian itself from.
   mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
     awk '$2 !~ /-security$|-updates$|-backports$/ {print $1; exit}')

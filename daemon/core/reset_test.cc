@@ -1,0 +1,270 @@
+// Resets: everybody is asked, everything is unmapped in time, and comes back at its own IOVA.
+#include <set>
+
+#include "daemon/base/errors.h"
+#include "daemon/core/testing/core_world.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+class ResetTest : public ::testing::Test {
+ protected:
+  ResetTest() {
+    world_.Drive(driver_, CoreWorld::kExporter);
+    world_.Drive(importer_, CoreWorld::kEngine);
+    window_ = world_.Export(importer_, CoreWorld::kExporter, {0, kMiB});
+    space_ = world_.Space(importer_, CoreWorld::kEngine);
+    mapping_ = world_.Map(importer_, window_.id, space_.id);
+  }
+
+  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0); }
+  MappingView Mapping() { return world_.broker->GetMapping(importer_.id, mapping_.id).value_or(MappingView()); }
+  DeviceView Exporter() { return *world_.broker->GetDevice(CoreWorld::kExporter); }
+
+  // Begins a reset by the driver; its outcome arrives in reset_.
+  void Begin() {
+    world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
+                               [this](absl::StatusOr<OperationView> got) { reset_ = std::move(got); });
+    world_.scheduler.RunReady();
+  }
+  void Ack(const Client& client) {
+    world_.broker->AckQuiesce(client.id, client.channel->quiesces.back().operation);
+    world_.scheduler.RunReady();
+  }
+  void Ready() {
+    const auto ready = world_.Call(&Broker::DeviceReady, driver_, CoreWorld::kExporter, Exporter().generation);
+    EXPECT_TRUE(ready.ok()) << ready.status();
+  }
+
+  CoreWorld world_;
+  Client driver_ = world_.Connect(1000);
+  Client importer_ = world_.Connect(1001);
+  ExportView window_;
+  AddressSpaceView space_;
+  MappingView mapping_;
+  std::optional<absl::StatusOr<OperationView>> reset_;
+};
+
+TEST_F(ResetTest, WaitsForTheImportersAckBeforeItUnmaps) {
+  Begin();
+  ASSERT_EQ(importer_.channel->quiesces.size(), 1u);
+  EXPECT_THAT(importer_.channel->quiesces[0].mappings, ::testing::ElementsAre(mapping_.id));
+  EXPECT_EQ(Exporter().state, DeviceState::kQuiescing);
+  EXPECT_TRUE(Reaches());
+  EXPECT_FALSE(reset_.has_value());
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value());
+  ASSERT_TRUE(reset_->ok()) << reset_->status();
+  EXPECT_EQ((*reset_)->state, OperationState::kSucceeded);
+  EXPECT_EQ((*reset_)->parties[0].answer, Answer::kAcked);
+}
+
+TEST_F(ResetTest, PutsEveryMappingBackAtItsOwnIova) {
+  const MappingView second = world_.Map(importer_, window_.id, space_.id);
+  Begin();
+  Ack(importer_);
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+  EXPECT_EQ(Mapping().iova, mapping_.iova);
+  uint8_t byte = 42;
+  EXPECT_TRUE(world_.kernel->WriteConfig(driver_.channel->grants[0].second, 4, std::vector<uint8_t>{6, 0}).ok());
+  EXPECT_TRUE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
+  EXPECT_TRUE(world_.kernel->WriteConfig(importer_.channel->grants[0].second, 4, std::vector<uint8_t>{6, 0}).ok());
+  EXPECT_TRUE(world_.kernel->DmaWrite(CoreWorld::kEngine, mapping_.iova.start, absl::MakeSpan(&byte, 1)));
+  EXPECT_TRUE(world_.kernel->DmaWrite(CoreWorld::kEngine, second.iova.start, absl::MakeSpan(&byte, 1)));
+}
+
+TEST_F(ResetTest, RestoredIsNotReady) {
+  Begin();
+  Ack(importer_);
+  EXPECT_EQ(Exporter().state, DeviceState::kAwaitingDriver);
+  EXPECT_TRUE(importer_.channel->resumes.empty());
+  Ready();
+  ASSERT_EQ(importer_.channel->resumes.size(), 1u);
+  EXPECT_EQ(importer_.channel->resumes[0].restored, 1u);
+  EXPECT_EQ(importer_.channel->resumes[0].lost, 0u);
+  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+}
+
+TEST_F(ResetTest, AReadyOfAnOlderGenerationIsRefused) {
+  const uint64_t before = Exporter().generation;
+  Begin();
+  Ack(importer_);
+  EXPECT_GT(Exporter().generation, before);
+  const auto stale = world_.Call(&Broker::DeviceReady, driver_, CoreWorld::kExporter, before);
+  EXPECT_EQ(GetErrorInfo(stale.status()).reason, Reason::kStaleGeneration);
+  EXPECT_EQ(Exporter().state, DeviceState::kAwaitingDriver);
+}
+
+TEST_F(ResetTest, TheGenerationGrowsBeforeAnythingIsAsked) {
+  const uint64_t before = Exporter().generation;
+  Begin();
+  EXPECT_EQ(importer_.channel->quiesces[0].generation, before + 1);
+  EXPECT_EQ(Exporter().generation, before + 1);
+}
+
+TEST_F(ResetTest, AClientThatDoesNotAnswerIsCutOffAtTheDeadline) {
+  Begin();
+  world_.scheduler.Advance(absl::Seconds(1.9));
+  EXPECT_TRUE(Reaches());
+  world_.scheduler.Advance(absl::Seconds(0.2));
+  EXPECT_FALSE(Reaches());
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_EQ((*reset_)->parties[0].answer, Answer::kForced);
+  EXPECT_EQ(Mapping().state, MappingState::kSuspended);
+  Ready();
+  EXPECT_FALSE(Reaches()) << "nobody vouches that its DMA has stopped";
+}
+
+TEST_F(ResetTest, ALateAckBringsTheMappingsBack) {
+  Begin();
+  world_.scheduler.Advance(absl::Seconds(3));
+  Ready();
+  EXPECT_FALSE(Reaches());
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+  EXPECT_EQ(Mapping().iova, mapping_.iova);
+  EXPECT_EQ(importer_.channel->resumes.size(), 1u);
+}
+
+TEST_F(ResetTest, AnAckForAnOlderResetBringsNothingBack) {
+  Begin();
+  const OperationId first = importer_.channel->quiesces.back().operation;
+  world_.scheduler.Advance(absl::Seconds(3));
+  Ready();
+  Begin();
+  world_.scheduler.Advance(absl::Seconds(3));
+  world_.broker->AckQuiesce(importer_.id, first);
+  world_.scheduler.RunReady();
+  EXPECT_FALSE(Reaches());
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(ResetTest, NothingIsReachableWhileTheFunctionResets) {
+  // The reset itself is where the kernel would revoke: by then p2pd has unmapped.
+  const int unmaps = world_.kernel->CallCount(sim::Verb::kUnmap);
+  world_.kernel->FailNth(sim::Verb::kResetDevice, 1, EAGAIN);
+  Begin();
+  Ack(importer_);
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kUnmap), unmaps + 1);
+}
+
+TEST_F(ResetTest, AFailedResetHasRevokedTooAndTheMappingsComeBack) {
+  world_.kernel->FailNth(sim::Verb::kResetDevice, 1, EAGAIN, sim::FailPoint::kAfterRevoking);
+  Begin();
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value() && reset_->ok());
+  EXPECT_EQ((*reset_)->state, OperationState::kFailed);
+  EXPECT_THAT((*reset_)->error, ::testing::HasSubstr("EAGAIN"));
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(ResetTest, AnAreaThatCouldNotBeUnmappedIsRemovedAfterTheReset) {
+  world_.kernel->FailNth(sim::Verb::kUnmap, 1, EIO);
+  Begin();
+  Ack(importer_);
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ((*reset_)->state, OperationState::kFailed);
+}
+
+TEST_F(ResetTest, AMappingThatCannotComeBackIsLostWithTheReason) {
+  world_.kernel->FailNth(sim::Verb::kMapFile, 1, ENODEV);
+  Begin();
+  Ack(importer_);
+  EXPECT_EQ(Mapping().state, MappingState::kLost);
+  EXPECT_THAT(Mapping().state_reason, ::testing::HasSubstr("ENODEV"));
+  EXPECT_FALSE(Reaches());
+  Ready();
+  EXPECT_EQ(importer_.channel->resumes[0].lost, 1u);
+  EXPECT_TRUE(world_.Call(&Broker::Unmap, importer_, mapping_.id).ok());
+  EXPECT_TRUE(
+      world_
+          .Call(&Broker::Map, importer_,
+                MapArgs{.source = window_.id, .address_space = space_.id, .placement = {.iova = mapping_.iova.start}})
+          .ok());
+}
+
+TEST_F(ResetTest, ABusyMapIsTriedAgain) {
+  world_.kernel->FailNth(sim::Verb::kMapFile, 1, EBUSY);
+  Begin();
+  Ack(importer_);
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+}
+
+TEST_F(ResetTest, ASecondResetWaitsForNobody) {
+  Begin();
+  const auto second = world_.Call(&Broker::ResetDevice, driver_, CoreWorld::kExporter);
+  EXPECT_EQ(GetErrorInfo(second.status()).reason, Reason::kDeviceNotReady);
+}
+
+TEST_F(ResetTest, ASessionThatEndsIsNotWaitedFor) {
+  Begin();
+  world_.broker->EndSession(importer_.id, "bye");
+  world_.scheduler.RunReady();
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_EQ((*reset_)->parties[0].answer, Answer::kGone);
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(world_.broker->GetStatus().mappings, 0u);
+}
+
+TEST_F(ResetTest, AMappingReleasedMeanwhileDoesNotComeBack) {
+  Begin();
+  EXPECT_TRUE(world_.Call(&Broker::Unmap, importer_, mapping_.id).ok());
+  Ack(importer_);
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(world_.broker->GetStatus().mappings, 0u);
+}
+
+TEST_F(ResetTest, ADriverThatDiesDuringItsResetIsEndedAfterIt) {
+  Begin();
+  driver_.channel->grants.clear();
+  world_.broker->EndSession(driver_.id, "killed");
+  world_.scheduler.RunReady();
+  Ack(importer_);
+  world_.scheduler.Advance(absl::Seconds(3));
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_EQ(Exporter().driver, std::nullopt);
+  EXPECT_TRUE(world_.broker->ListExports(importer_.id).empty());
+}
+
+TEST_F(ResetTest, SomebodyElseNeedsPolicyToReset) {
+  const Client admin = world_.Connect(0);
+  world_.policy->denied = {Action::kReset};
+  const auto denied = world_.Call(&Broker::ResetDevice, admin, CoreWorld::kExporter);
+  EXPECT_EQ(denied.status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+}
+
+TEST_F(ResetTest, AnAdministratorsResetAsksTheDriverToo) {
+  const Client admin = world_.Connect(0);
+  std::optional<absl::StatusOr<OperationView>> outcome = world_.Try(&Broker::ResetDevice, admin, CoreWorld::kExporter);
+  EXPECT_FALSE(outcome.has_value());
+  EXPECT_EQ(driver_.channel->quiesces.size(), 1u);
+  EXPECT_EQ(importer_.channel->quiesces.size(), 1u);
+}
+
+TEST_F(ResetTest, AnotherDevicesMappingsAreLeftAlone) {
+  const ExportView other = world_.Export(importer_, CoreWorld::kExporter2, {0, kMiB});
+  world_.Map(importer_, other.id, space_.id);
+  Begin();
+  EXPECT_THAT(importer_.channel->quiesces[0].mappings, ::testing::ElementsAre(mapping_.id));
+  world_.scheduler.Advance(absl::Seconds(3));
+  EXPECT_TRUE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter2, 0));
+}
+
+TEST_F(ResetTest, ADeviceWithoutResetIsRefusedBeforeAnythingIsRevoked) {
+  const auto refused = world_.Call(&Broker::ResetDevice, driver_, CoreWorld::kNoReset);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
+  EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kNoReset)->generation, 0u);
+}
+
+}  // namespace
+}  // namespace p2pd

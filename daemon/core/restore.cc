@@ -1,0 +1,112 @@
+// Putting mappings back after a reset, at the IOVAs that they had; and back late, for a session that was cut
+// off and has stopped since.
+#include <algorithm>
+#include <atomic>
+#include <map>
+
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+
+void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
+  operation.phase_began = scheduler.Now();
+  std::vector<MappingId> back;
+  for (MappingId mapping : operation.order.restore ? operation.order.mappings : std::vector<MappingId>()) {
+    const MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr) continue;
+    const auto party = std::find_if(operation.view.parties.begin(), operation.view.parties.end(),
+                                    [&](const OperationParty& p) { return p.session == entry->view.session; });
+    // Nobody vouches that a session which was cut off has stopped: its mappings wait for its ack.
+    const bool cut_off = party != operation.view.parties.end() && party->answer == Answer::kForced &&
+                         !operation.late.contains(entry->view.session);
+    if (cut_off) {
+      AddOutcome(operation, *entry);
+    } else {
+      back.push_back(mapping);
+    }
+  }
+  RunGroups(lock, operation, back, &Core::RestoreGroup, &Core::Finish);
+}
+
+void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) {
+  for (MappingId mapping : mappings) RestoreOne(id, mapping);
+}
+
+void Core::RestoreOne(OperationId id, MappingId mapping) {
+  std::shared_ptr<AddressSpace> ioas;
+  std::shared_ptr<const DmaBuf> dma_buf;
+  MappingView view;
+  uint64_t file_offset = 0;
+  bool dead_area = false;
+  absl::Status status;
+  {
+    CoreLock lock(mutex);
+    MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr || entry->view.state == MappingState::kLost) return;
+    const SessionEntry* owner = tables.FindSession(entry->view.session);
+    if (owner == nullptr || owner->ended) return;  // its end takes the mapping
+    dead_area = entry->live;                       // UNMAP had failed
+    ioas = tables.spaces.at(entry->view.address_space).ioas;
+    dma_buf = entry->dma_buf;
+    view = entry->view;
+    file_offset = entry->file_offset;
+    status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
+    if (status.ok()) entry->live = true;
+  }
+  if (status.ok() && dead_area) status = ioas->Unmap(view.iova);
+  for (int i = 0; status.ok() && i < kKernelAttempts; ++i) {
+    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, view.iova, view.access);
+    if (mapped.ok()) break;
+    if (!IsTransient(mapped) || i + 1 == kKernelAttempts) status = mapped;
+  }
+  CoreLock lock(mutex);
+  MappingEntry* entry = tables.FindMapping(mapping);
+  if (entry == nullptr) return;
+  Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, *entry).IgnoreError();
+  if (status.ok()) {
+    entry->view.state = MappingState::kActive;
+    entry->view.state_reason.clear();
+  } else {
+    // A dead area that could not be removed is still there: its IOVA stays taken.
+    entry->live = dead_area;
+    entry->view.state = Next(entry->view.state, MappingEvent::kRestoreFailed).value_or(MappingState::kLost);
+    entry->view.state_reason = std::string(status.message());
+  }
+  tables.Changed(*entry);
+  AddOutcome(tables.operations.at(id), *entry);
+}
+
+void Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) {
+  const OperationId id = operation.view.id;
+  std::map<AddressSpaceId, std::vector<MappingId>> groups;
+  for (MappingId mapping : operation.order.mappings) {
+    const MappingEntry* entry = tables.FindMapping(mapping);
+    // A later operation on the device asks again, and restores then.
+    if (entry == nullptr || entry->view.session != session || entry->operation != id ||
+        entry->view.state != MappingState::kSuspended) {
+      continue;
+    }
+    groups[entry->view.address_space].push_back(mapping);
+  }
+  const auto left = std::make_shared<std::atomic<size_t>>(groups.size());
+  for (auto& [space, group] : groups) {
+    lock.Post(tables.spaces.at(space).strand, [self = shared_from_this(), id, session, left, group = std::move(group)] {
+      self->RestoreGroup(id, group);
+      if (--*left == 0) self->ResumeLate(id, session);
+    });
+  }
+}
+
+void Core::ResumeLate(OperationId id, SessionId session) {
+  CoreLock lock(mutex);
+  const auto operation = tables.operations.find(id);
+  if (operation == tables.operations.end() || !operation->second.view.device.has_value()) return;
+  const DeviceEntry* device = tables.FindDevice(*operation->second.view.device);
+  // While its driver is awaited, everybody is told at once, when it is READY.
+  if (device != nullptr && device->view.state == DeviceState::kReady) {
+    SendResumeTo(lock, session, operation->second.view, *device);
+  }
+}
+
+}  // namespace p2pd

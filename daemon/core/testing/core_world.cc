@@ -1,0 +1,98 @@
+#include "daemon/core/testing/core_world.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+#include "proto/p2pd/v1/simulation.pb.h"
+
+namespace p2pd {
+namespace {
+
+constexpr char kMachine[] = R"(
+  device { bdf: "0000:01:00.0" vendor_id: 0x1b36 device_id: 0x10 class_code: 0x010802 iommu_group: 1 numa_node: -1
+           bar { index: 0 size: 0x4000 } bar { index: 2 size: 0x1000000 prefetchable: true }
+           msix_vectors: 4 msix_bar: 0 msix_table_offset: 0x2000 msix_pba_offset: 0x3000 }
+  device { bdf: "0000:02:00.0" vendor_id: 0x1234 device_id: 1 class_code: 0xff00 iommu_group: 2 numa_node: -1
+           bar { index: 0 size: 0x100000 } }
+  device { bdf: "0000:03:00.0" vendor_id: 0x1b36 device_id: 0x10 class_code: 0x010802 iommu_group: 3 numa_node: -1
+           bar { index: 2 size: 0x1000000 prefetchable: true } }
+  device { bdf: "0000:04:00.0" vendor_id: 0x1234 device_id: 1 class_code: 0xff00 iommu_group: 4 numa_node: -1
+           bar { index: 0 size: 0x100000 } }
+  device { bdf: "0000:00:10.0" vendor_id: 0x1234 device_id: 2 class_code: 0xff00 iommu_group: 5 numa_node: -1
+           bar { index: 2 size: 0x100000 prefetchable: true } no_reset: true }
+)";
+
+}  // namespace
+
+const PciAddress CoreWorld::kExporter = {.bus = 1};
+const PciAddress CoreWorld::kExporter2 = {.bus = 3};
+const PciAddress CoreWorld::kEngine = {.bus = 2};
+const PciAddress CoreWorld::kEngine2 = {.bus = 4};
+const PciAddress CoreWorld::kNoReset = {.device = 0x10};
+
+absl::Status RecordingChannel::GrantDevice(const PciAddress& device, const std::string&, UniqueFd fd) {
+  if (refuse_grants.ok()) grants.emplace_back(device, std::move(fd));
+  return refuse_grants;
+}
+
+Verdict OpenPolicy::Judge(const PolicyRequest& request) const {
+  const bool allowed = std::find(denied.begin(), denied.end(), request.action) == denied.end();
+  return {.allowed = allowed, .rule = "test", .reason = allowed ? "allowed" : "the test denies it", .scrub = scrub};
+}
+
+CoreWorld::CoreWorld(BrokerOptions options) {
+  v1::Simulation machine;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kMachine, &machine));
+  kernel = *SimKernel::Create(machine);
+  char name[] = "/tmp/p2pd-core.XXXXXX";
+  sysfs_ = mkdtemp(name);
+  EXPECT_TRUE(kernel->WriteSysfs(sysfs_).ok());
+  options.sysfs_root = sysfs_;
+  broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
+  const absl::Status started = broker->Start();
+  EXPECT_TRUE(started.ok()) << started;
+}
+
+CoreWorld::~CoreWorld() { std::filesystem::remove_all(sysfs_); }
+
+Client CoreWorld::Connect(uint32_t uid) {
+  Client client = {.channel = std::make_shared<RecordingChannel>()};
+  const auto session = broker->OpenSession({.subject = {.uid = uid, .gid = uid}}, client.channel);
+  EXPECT_TRUE(session.ok()) << session.status();
+  client.id = session->id;
+  client.token = session->token;
+  return client;
+}
+
+DeviceView CoreWorld::Drive(const Client& client, const PciAddress& device) {
+  const auto opened = Call(&Broker::OpenDevice, client, device);
+  EXPECT_TRUE(opened.ok()) << opened.status();
+  if (!opened.ok()) return {};
+  const auto ready = Call(&Broker::DeviceReady, client, device, opened->generation);
+  EXPECT_TRUE(ready.ok()) << ready.status();
+  return ready.value_or(DeviceView());
+}
+
+ExportView CoreWorld::Export(const Client& client, const PciAddress& device, Range range, int bar) {
+  const auto made = Call(&Broker::CreateExport, client, Window{.device = device, .bar = bar, .range = range});
+  EXPECT_TRUE(made.ok()) << made.status();
+  return made.value_or(ExportView());
+}
+
+AddressSpaceView CoreWorld::Space(const Client& client, const PciAddress& device) {
+  const auto made = Call(&Broker::CreateAddressSpace, client, std::vector<PciAddress>{device});
+  EXPECT_TRUE(made.ok()) << made.status();
+  return made.value_or(AddressSpaceView());
+}
+
+MappingView CoreWorld::Map(const Client& client, ExportId source, AddressSpaceId space) {
+  const auto made = Call(&Broker::Map, client, MapArgs{.source = source, .address_space = space});
+  EXPECT_TRUE(made.ok()) << made.status();
+  return made.value_or(MappingView());
+}
+
+}  // namespace p2pd

@@ -1,0 +1,124 @@
+// A core on a simulated machine, for tests: time stands still, nothing runs by itself, and every call can
+// be made to return its outcome. The machine has two exporters, two DMA engines and a device without reset.
+#ifndef P2PD_DAEMON_CORE_TESTING_CORE_WORLD_H_
+#define P2PD_DAEMON_CORE_TESTING_CORE_WORLD_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "daemon/base/manual_scheduler.h"
+#include "daemon/core/broker.h"
+#include "daemon/core/memory_journal.h"
+#include "daemon/kernel/sim_kernel.h"
+
+namespace p2pd {
+
+// What a session was told; the fds it was given.
+class RecordingChannel final : public SessionChannel {
+ public:
+  absl::Status GrantDevice(const PciAddress& device, const std::string& request_id, UniqueFd fd) override;
+  void RequestQuiesce(const QuiesceNotice& notice) override { quiesces.push_back(notice); }
+  void Resume(const ResumeNotice& notice) override { resumes.push_back(notice); }
+  void End(const std::string& reason) override { ended = reason; }
+
+  absl::Status refuse_grants;
+  std::vector<std::pair<PciAddress, UniqueFd>> grants;
+  std::vector<QuiesceNotice> quiesces;
+  std::vector<ResumeNotice> resumes;
+  std::optional<std::string> ended;
+};
+
+// Allows everything but what a test denies.
+class OpenPolicy final : public Policy {
+ public:
+  Verdict Judge(const PolicyRequest& request) const override;
+  int rule_count() const override { return 1; }
+
+  std::vector<Action> denied;
+  Scrub scrub = Scrub::kReset;
+};
+
+class RecordingWatcher final : public Watcher {
+ public:
+  void OnEvent(const std::shared_ptr<const Event>& event) override { events.push_back(event); }
+  std::vector<std::shared_ptr<const Event>> events;
+};
+
+struct Client {
+  SessionId id;
+  std::string token;
+  std::shared_ptr<RecordingChannel> channel;
+};
+
+template <typename T>
+struct OutcomeOf;
+template <typename T>
+struct OutcomeOf<Done<T>> {
+  using Type = absl::StatusOr<T>;
+};
+
+class CoreWorld {
+ public:
+  explicit CoreWorld(BrokerOptions options = {});
+  ~CoreWorld();
+
+  // A new session of this user.
+  Client Connect(uint32_t uid = 1000);
+
+  // Starts a call, runs what is ready, and gives its outcome; absent where it still waits.
+  template <typename... Params, typename... Args>
+  auto Try(void (Broker::*call)(Params...), const Client& client, Args&&... args) {
+    using Outcome = typename OutcomeOf<std::tuple_element_t<sizeof...(Params) - 1, std::tuple<Params...>>>::Type;
+    auto outcome = std::make_shared<std::optional<Outcome>>();
+    (broker.get()->*call)(client.id, NextRequest(), std::forward<Args>(args)...,
+                          [outcome](Outcome got) { *outcome = std::move(got); });
+    scheduler.RunReady();
+    return *outcome;
+  }
+
+  // The same, for calls that must not wait.
+  template <typename... Params, typename... Args>
+  auto Call(void (Broker::*call)(Params...), const Client& client, Args&&... args) {
+    auto outcome = Try(call, client, std::forward<Args>(args)...);
+    using Outcome = typename decltype(outcome)::value_type;
+    return outcome.has_value() ? *std::move(outcome) : Outcome(absl::DeadlineExceededError("it has not returned"));
+  }
+
+  // A device driven by this client, and ready.
+  DeviceView Drive(const Client& client, const PciAddress& device);
+  ExportView Export(const Client& client, const PciAddress& device, Range range, int bar = 2);
+  AddressSpaceView Space(const Client& client, const PciAddress& device);
+  // A mapping of a new export, for a device that the client drives already.
+  MappingView Map(const Client& client, ExportId source, AddressSpaceId space);
+
+  std::string NextRequest() { return "request-" + std::to_string(++last_request_); }
+
+  // Can `engine` still reach the first byte of that window of `exporter`?
+  bool Reaches(const PciAddress& engine, const PciAddress& exporter, uint64_t offset) {
+    return kernel->CanReach(engine, exporter, 2, offset);
+  }
+
+  static const PciAddress kExporter;   // 0000:01:00.0: 16 MiB of memory in BAR 2, MSI-X in BAR 0
+  static const PciAddress kExporter2;  // 0000:03:00.0: likewise
+  static const PciAddress kEngine;     // 0000:02:00.0: can reset
+  static const PciAddress kEngine2;    // 0000:04:00.0: likewise
+  static const PciAddress kNoReset;    // 0000:00:10.0
+
+  std::unique_ptr<SimKernel> kernel;
+  ManualScheduler scheduler;
+  MemoryJournal journal;
+  std::shared_ptr<OpenPolicy> policy = std::make_shared<OpenPolicy>();
+  std::unique_ptr<Broker> broker;
+
+ private:
+  std::string sysfs_;
+  int last_request_ = 0;
+};
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_CORE_TESTING_CORE_WORLD_H_

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Runs a command on a real Linux 7.3 kernel, in a virtual machine without hardware support (QEMU's TCG).
+
+usage: tests/vm/vm.py [OPTION...] -- COMMAND [ARG...]
+
+The machine has a VT-d IOMMU and real emulated PCI devices, each bound to vfio-pci in a group of its own:
+  0000:01:00.0  NVMe "exp0", BAR 2 is a 64 MiB controller memory buffer; FLR
+  0000:02:00.0  NVMe "imp0"; FLR
+  0000:00:10.0  edu, a small DMA engine; no reset
+  0000:00:11.0  ivshmem, BAR 2 is 64 MiB of plain memory; no reset
+Its root is this machine's own, at the same paths, under a layer of memory: the guest may change
+everything, and nothing outlives it but what it writes to /run/share. The command runs as root in the
+caller's folder; its output comes here as it is written, everything else goes to stderr or the kernel log.
+
+Exit status: the command's; 124 when time is up; 125 when the machine ends before the command does.
+"""
+
+import argparse
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+DEVICES = ["0000:01:00.0", "0000:02:00.0", "0000:00:10.0", "0000:00:11.0"]
+TIMED_OUT = 124
+MACHINE_DIED = 125
+
+# How each IOMMU is built: its device, kernel parameters, and whether it isolates interrupts.
+IOMMUS = {
+    "intel": ("intel-iommu,intremap=on,caching-mode=on,aw-bits=48", "intel_iommu=on"),
+    "virtio": ("virtio-iommu-pci,addr=0x1e", "iommufd.allow_unsafe_interrupts=1"),
+    "amd": ("amd-iommu", "iommufd.allow_unsafe_interrupts=1"),
+    "none": (None, ""),
+}
+
+
+def say(text):
+    print(f"vm: {text}", file=sys.stderr, flush=True)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--disk0", metavar="FILE", help="disk of 0000:01:00.0 (default: 128 MiB of zeroes)")
+    parser.add_argument("--disk1", metavar="FILE", help="disk of 0000:02:00.0 (likewise)")
+    parser.add_argument("--memory", type=int, default=1024, metavar="MB")
+    parser.add_argument("--timeout", type=float, default=180, metavar="S", help="for boot and command (180)")
+    parser.add_argument("--kernel-log", metavar="FILE", help="where the guest kernel's messages go")
+    parser.add_argument("--share", metavar="DIR", help="a folder that the guest sees, writable, at /run/share")
+    parser.add_argument("--copy", action="append", default=[], metavar="PATH",
+                        help="copied to /run/bin in the guest, for every user to run (repeatable)")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="(repeatable)")
+    parser.add_argument("--systemd", action="store_true", help="boot systemd, with D-Bus, and run the command under it")
+    parser.add_argument("--iommu", choices=sorted(IOMMUS), default="intel")
+    parser.add_argument("--bind", action="append", metavar="BDF",
+                        help="bind these devices to vfio-pci instead of the four (repeatable; 'none' for none)")
+    parser.add_argument("--qmp", action="store_true",
+                        help="let the guest command its own machine, through /dev/virtio-ports/qmp")
+    parser.add_argument("--qemu", action="append", default=[], metavar="ARG",
+                        help="one more argument for QEMU, as --qemu=-device --qemu=e1000e (repeatable)")
+    parser.add_argument("--append", action="append", default=[], metavar="PARAM", help="a kernel parameter (repeatable)")
+    parser.add_argument("command", nargs="+", metavar="COMMAND")
+    return parser.parse_args()
+
+
+def kernel_image():
+    built = subprocess.run([HERE / "kernel.sh"], stdout=subprocess.PIPE, text=True, check=False)
+    if built.returncode != 0:
+        sys.exit(MACHINE_DIED)
+    return built.stdout.strip() + "/bzImage"
+
+
+def resolve_program(command, copies):
+    """The command with its program as a path that means the same in the guest."""
+    program = shutil.which(command[0])
+    if command[0] in (os.path.basename(path) for path in copies):
+        return command
+    if not program:
+        sys.exit(f"vm: no such program: {command[0]}")
+    return [os.path.realpath(program)] + command[1:]
+
+
+def write_job(job, options):
+    """What init.sh is to do, as shell variables: nothing passes through the kernel's command line."""
+    bind = DEVICES if options.bind is None else [bdf for bdf in options.bind if bdf != "none"]
+    copies = [os.path.realpath(path) for path in options.copy]
+    for path in copies:
+        if not os.path.isfile(path):
+            sys.exit(f"vm: --copy {path}: no such file")
+    command = resolve_program(options.command, copies)
+    arrays = {
+        "JOB_COMMAND": command,
+        "JOB_BIND": bind,
+        "JOB_COPY": copies,
+        "JOB_ENV": options.env,
+        "JOB_REACH": [os.getcwd(), *(os.path.realpath(arg) for arg in command if os.path.exists(arg))],
+    }
+    lines = [f"{name}=({shlex.join(values)})" for name, values in arrays.items()]
+    lines.append(f"JOB_CWD={shlex.quote(os.getcwd())}")
+    lines.append(f"JOB_INIT={'systemd' if options.systemd else 'command'}")
+    lines.append(f"JOB_SHARE={'yes' if options.share else 'no'}")
+    (job / "job.sh").write_text("\n".join(lines) + "\n")
+
+
+def disk(path, work, name):
+    if path:
+        return os.path.realpath(path)
+    fresh = work / f"{name}.img"
+    with open(fresh, "wb") as image:
+        image.truncate(128 << 20)
+    return str(fresh)
+
+
+def share(tag, path, readonly=False):
+    flags = ",readonly=on" if readonly else ""
+    return ["-virtfs", f"local,path={path},mount_tag={tag},security_model=none,multidevs=remap{flags}"]
+
+
+def virtio_port(name, chardev):
+    return ["-chardev", f"{chardev},id={name}", "-device", f"virtserialport,chardev={name},name={name}"]
+
+
+def kernel_parameters(options):
+    init = str(HERE / "init.sh")
+    if any(c in init for c in " \"'"):
+        sys.exit(f"vm: the kernel takes no init with blanks or quotes in its path: {init}")
+    return " ".join([
+        "console=ttyS0 panic=-1 oops=panic iommu=nopt",
+        # The NVMe devices are VFIO's from the start.
+        "initcall_blacklist=nvme_init",
+        "root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose ro",
+        f"init={init}", IOMMUS[options.iommu][1], *options.append,
+    ])
+
+
+def qemu_command(options, work, kernel_log):
+    """The machine: addresses are fixed, so that BDFs do not change with the options."""
+    iommu = IOMMUS[options.iommu][0]
+    disks = [disk(options.disk0, work, "disk0"), disk(options.disk1, work, "disk1")]
+    args = [
+        "qemu-system-x86_64", "-M", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "max",
+        "-smp", "2", "-m", str(options.memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+        "-kernel", kernel_image(), "-append", kernel_parameters(options), "-serial", f"file:{kernel_log}",
+    ]
+    if iommu:
+        args += ["-device", iommu]
+    for port, image, identity in ((1, disks[0], "serial=exp0,cmb_size_mb=64"), (2, disks[1], "serial=imp0")):
+        args += ["-device", f"pcie-root-port,id=rp{port},slot={port},chassis={port},addr={port + 3:#x}",
+                 "-drive", f"file={image},if=none,id=d{port},format=raw,cache=unsafe",
+                 "-device", f"nvme,id=nvme{port},bus=rp{port},drive=d{port},{identity}"]
+    args += ["-device", "edu,addr=0x10",
+             "-object", "memory-backend-memfd,id=shm0,size=64M,share=on",
+             "-device", "ivshmem-plain,memdev=shm0,addr=0x11"]
+    args += ["-device", "virtio-serial-pci,id=ports,addr=0x18", *virtio_port("output", "stdio,signal=off")]
+    if options.qmp:
+        socket = work / "qmp.sock"
+        args += ["-chardev", f"socket,id=monitor,path={socket},server=on,wait=off", "-mon", "chardev=monitor,mode=control",
+                 *virtio_port("qmp", f"socket,path={socket}")]
+    args += share("root", "/", readonly=True) + share("job", work / "job")
+    if options.share:
+        args += share("share", os.path.realpath(options.share))
+    return args + options.qemu
+
+
+def run_machine(args, timeout, log):
+    """Runs QEMU to its end. Returns whether it ended in time."""
+    # The machine dies with this process, however that ends. Its stdin never ends: QEMU would take that for the
+    # output port being unplugged, and the guest's writes would wait for ever.
+    args = ["setpriv", "--pdeathsig", "KILL", *args]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with open(log, "wb") as stderr, subprocess.Popen(
+            args, stdin=subprocess.PIPE, stderr=stderr, start_new_session=True) as machine:
+        try:
+            machine.wait(timeout)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            machine.kill()
+
+
+def read_lines(path):
+    return pathlib.Path(path).read_text(errors="replace").splitlines() if os.path.exists(path) else []
+
+
+def show_why(kernel_log, qemu_log):
+    """QEMU's first words say why it died (a dump of registers follows), the kernel's last ones why it did."""
+    for whose, lines in (("the kernel's last", read_lines(kernel_log)[-25:]), ("QEMU's first", read_lines(qemu_log)[:5])):
+        if lines:
+            say(f"{whose} words:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def main():
+    options = parse_arguments()
+    if not shutil.which("qemu-system-x86_64"):
+        sys.exit("vm: no qemu-system-x86_64: run tools/packages.sh vm")
+    with tempfile.TemporaryDirectory(prefix="p2pd-vm-") as temporary:
+        work = pathlib.Path(temporary)
+        (work / "job").mkdir()
+        write_job(work / "job", options)
+        kernel_log = os.path.realpath(options.kernel_log or work / "kernel.log")
+        qemu_log = work / "qemu.log"
+        in_time = run_machine(qemu_command(options, work, kernel_log), options.timeout, qemu_log)
+        status = work / "job" / "status"
+        if status.exists() and status.read_text().strip():
+            return int(status.read_text())
+        show_why(kernel_log, qemu_log)
+        if in_time:
+            say("the machine ended before the command did")
+            return MACHINE_DIED
+        say(f"time is up after {options.timeout:g} s")
+        return TIMED_OUT
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
