@@ -1,0 +1,151 @@
+// Every failure once: a scenario that touches everything runs once for each call that it makes of each
+// kernel verb, and that call fails. Whatever fails, nothing may stay reachable without a right, and what
+// p2pd shows must be what the kernel has.
+#include <dirent.h>
+
+#include <map>
+
+#include "daemon/core/testing/core_world.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+int OpenFds() {
+  int count = 0;
+  DIR* dir = opendir("/proc/self/fd");
+  while (readdir(dir) != nullptr) ++count;
+  closedir(dir);
+  return count;
+}
+
+class Scenario {
+ public:
+  explicit Scenario(CoreWorld& world) : world_(world) {}
+
+  // Drives, exports, maps, resets (once acked, once not), closes, and ends by two deaths. What a failure
+  // makes impossible is left out.
+  void Run() {
+    Open(exporter_, CoreWorld::kExporter);
+    Open(importer_, CoreWorld::kEngine);
+    const auto window = world_.Call(&Broker::CreateExport, importer_,
+                                    Window{.device = CoreWorld::kExporter, .bar = 2, .range = {0, kMiB}});
+    const auto space = world_.Call(&Broker::CreateAddressSpace, importer_, std::vector<PciAddress>{CoreWorld::kEngine});
+    if (window.ok() && space.ok()) {
+      for (int i = 0; i < 2; ++i) {
+        world_.Call(&Broker::Map, importer_, MapArgs{.source = window->id, .address_space = space->id})
+            .status()
+            .IgnoreError();
+      }
+      CheckBooks();
+      Reset(/*ack=*/true);
+      Reset(/*ack=*/false);
+      for (const MappingView& mapping : world_.broker->ListMappings(importer_.id)) {
+        world_.Call(&Broker::Unmap, importer_, mapping.id).status().IgnoreError();
+        CheckBooks();
+        break;
+      }
+    }
+    Die(exporter_);
+    CheckBooks();
+    Die(importer_);
+  }
+
+  // The invariant: what p2pd says is gone is gone. `reachable` says whether any mapping may be left.
+  void CheckBooks() {
+    bool live = false;
+    for (const MappingView& mapping : world_.broker->ListMappings(observer_.id)) {
+      live = live || mapping.state == MappingState::kActive;
+    }
+    EXPECT_TRUE(live || !world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
+  }
+
+  void CheckNothingLeft() {
+    world_.scheduler.Advance(absl::Seconds(10));
+    EXPECT_FALSE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
+    uint8_t byte = 0;
+    for (uint64_t iova : {1ull << 32, (1ull << 32) + 2 * kMiB}) {
+      EXPECT_FALSE(world_.kernel->DmaWrite(CoreWorld::kEngine, iova, absl::MakeSpan(&byte, 1)));
+    }
+    const StatusView status = world_.broker->GetStatus();
+    EXPECT_EQ(status.sessions, 1u) << "the observer's";
+    EXPECT_EQ(status.exports, 0u);
+    // What could not be destroyed stays on the books, with its mappings; nothing else does.
+    EXPECT_TRUE(status.address_spaces != 0 || status.mappings == 0);
+  }
+
+ private:
+  void Open(const Client& client, const PciAddress& device) {
+    const auto opened = world_.Call(&Broker::OpenDevice, client, device);
+    if (!opened.ok()) return;
+    world_.Call(&Broker::DeviceReady, client, device, opened->generation).status().IgnoreError();
+  }
+
+  void Reset(bool ack) {
+    const size_t asked = importer_.channel->quiesces.size();
+    world_.broker->ResetDevice(exporter_.id, world_.NextRequest(), CoreWorld::kExporter,
+                               [](absl::StatusOr<OperationView>) {});
+    world_.scheduler.RunReady();
+    if (ack && importer_.channel->quiesces.size() > asked) {
+      world_.broker->AckQuiesce(importer_.id, importer_.channel->quiesces.back().operation);
+    }
+    world_.scheduler.Advance(absl::Seconds(3));
+    CheckBooks();
+    const auto device = world_.broker->GetDevice(CoreWorld::kExporter);
+    world_.Call(&Broker::DeviceReady, exporter_, CoreWorld::kExporter, device->generation).status().IgnoreError();
+  }
+
+  void Die(Client& client) {
+    client.channel->grants.clear();
+    world_.broker->EndSession(client.id, "killed");
+    world_.scheduler.Advance(absl::Seconds(3));
+  }
+
+  CoreWorld& world_;
+  Client observer_ = world_.Connect(0);
+  Client exporter_ = world_.Connect(1000);
+  Client importer_ = world_.Connect(1001);
+};
+
+TEST(FaultsTest, WhicheverCallFailsNothingStaysReachableWithoutARight) {
+  std::map<sim::Verb, int> calls;
+  {
+    CoreWorld world;
+    std::map<sim::Verb, int> before;
+    for (sim::Verb verb : sim::kAllVerbs) before[verb] = world.kernel->CallCount(verb);
+    Scenario scenario(world);
+    scenario.Run();
+    scenario.CheckNothingLeft();
+    EXPECT_EQ(world.broker->GetStatus().address_spaces, 0u);
+    for (sim::Verb verb : sim::kAllVerbs) calls[verb] = world.kernel->CallCount(verb) - before[verb];
+  }
+  int cases = 0;
+  for (const auto& [verb, count] : calls) {
+    for (int nth = 1; nth <= count; ++nth) {
+      for (const int error : {EIO, EBUSY}) {
+        SCOPED_TRACE(std::string(sim::VerbName(verb)) + " call " + std::to_string(nth) + " errno " +
+                     std::to_string(error));
+        const int fds = OpenFds();
+        {
+          CoreWorld world;
+          Scenario scenario(world);
+          world.kernel->FailNth(verb, nth, error);
+          scenario.Run();
+          scenario.CheckNothingLeft();
+          ++cases;
+        }
+        EXPECT_EQ(OpenFds(), fds) << "a descriptor leaked";
+      }
+    }
+  }
+  for (sim::Verb verb : {sim::Verb::kMapFile, sim::Verb::kUnmap, sim::Verb::kResetDevice, sim::Verb::kBindDevice,
+                         sim::Verb::kExportDmaBuf, sim::Verb::kAttachDevice, sim::Verb::kDestroyIoas}) {
+    EXPECT_GT(calls[verb], 0) << sim::VerbName(verb) << " is not part of the scenario";
+  }
+  std::printf("fault matrix: %d cases over %zu verbs\n", cases, calls.size());
+}
+
+}  // namespace
+}  // namespace p2pd
