@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that a set of jobs needs; does nothing where all are there.
 #
-# usage: tools/packages.sh SET...      SET: build, lint, vm, kernel
+# usage: tools/packages.sh SET...      SET: build, kernel, lint, mutants, vm
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -14,8 +14,9 @@ packages_of() {
       ;;
     lint) echo clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev lld-14 llvm shellcheck ;;
     vm) echo qemu-system-x86 cpio zstd python3 socat ;;
+    mutants) echo patch rsync git ;;
     kernel) echo make gcc flex bison bc libelf-dev libssl-dev cpio kmod rsync pahole xz-utils debian-archive-keyring ;;
-    *) die "no package set '$1'; the sets are: build lint vm kernel" ;;
+    *) die "no package set '$1'; the sets are: build kernel lint mutants vm" ;;
   esac
 }
 
