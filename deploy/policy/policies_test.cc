@@ -133,6 +133,7 @@ TEST_F(DemoPolicyTest, TheRingerReachesTheDoorbellsAndNothingElse) {
 }
 
 TEST_F(DemoPolicyTest, MemoryIsMappedForOnesOwnDeviceOnly) {
+  EXPECT_TRUE(Allows(MapMemory(kExporter, kNvme1)));
   EXPECT_TRUE(Allows(MapMemory(kImporter, kNvme2)));
   EXPECT_TRUE(Allows(MapMemory(kRinger, kEdu)));
   EXPECT_FALSE(Allows(MapMemory(kImporter, kNvme1)));

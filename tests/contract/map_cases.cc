@@ -56,6 +56,31 @@ TEST_F(MapTest, TakesOneWindowAtSeveralAddresses) {
   EXPECT_EQ(Fetch(kWindowIova + 8 * kPage), Pattern(5, kChunk));
 }
 
+TEST_F(MapTest, TakesAWindowOfADeviceInAnotherContext) {
+  exporter_.Reset();
+  UniqueFd other = NewContext();
+  exporter_ = OpenBound(Role::kPlainMemory, other);
+  const absl::StatusOr<UniqueFd> window = Export(exporter_, kPage);
+  ASSERT_THAT(window, Succeeds());
+  other.Reset();
+  WriteBar(exporter_, kMemoryBar, 0, Pattern(13));
+  ASSERT_THAT(Map(context_, ioas_, *window, kWindowIova, kPage), Succeeds());
+  EXPECT_EQ(Fetch(kWindowIova), Pattern(13, kChunk));
+  exporter_.Reset();
+  EXPECT_NE(Fetch(kWindowIova), Pattern(13, kChunk));
+}
+
+TEST_F(MapTest, LooksAtTheAddressSpaceThenTheFileThenTheAddress) {
+  const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  ASSERT_THAT(SetCommandBits(exporter_, kMemoryDecode, false), Succeeds());
+  EXPECT_THAT(Map(context_, IoasId(1000), FdRef(9999), kWindowIova, 0), FailsWith(ENOENT));
+  EXPECT_THAT(Map(context_, ioas_, FdRef(9999), kMemoryIova, 0), FailsWith(EINVAL));
+  EXPECT_THAT(Map(context_, ioas_, FdRef(9999), kMemoryIova + 1, kPage), FailsWith(EBADF));
+  EXPECT_THAT(Map(context_, ioas_, dma_buf_, kMemoryIova + 1, 5 * kPage), FailsWith(EINVAL));
+  EXPECT_THAT(Map(context_, ioas_, dma_buf_, kMemoryIova + 1, kPage), FailsWith(ENODEV));
+  EXPECT_THAT(Map(context_, ioas_, null, kMemoryIova, kPage), FailsWith(EEXIST));
+}
+
 TEST_F(MapTest, RefusesWhatIsEmptyOrOutsideTheDmaBuf) {
   EXPECT_THAT(Map(context_, ioas_, dma_buf_, kWindowIova, 0), FailsWith(EINVAL));
   EXPECT_THAT(Map(context_, ioas_, dma_buf_, kWindowIova, 5 * kPage), FailsWith(EINVAL));

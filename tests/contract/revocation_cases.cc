@@ -91,6 +91,7 @@ TEST_F(RevocationTest, ComesWithMemoryDecodeTurnedOff) {
   ASSERT_THAT(SetCommandBits(exporter_, kMemoryDecode, false), Succeeds());
   // Revoked now, so not to be mapped at all.
   EXPECT_THAT(MapWindow(kWindowIova + 16 * kPage), FailsWith(ENODEV));
+  EXPECT_THAT(MapWindow(), FailsWith(ENODEV));
   ASSERT_THAT(SetCommandBits(exporter_, kMemoryDecode, true), Succeeds());
   ExpectDead();
 }
@@ -98,6 +99,21 @@ TEST_F(RevocationTest, ComesWithMemoryDecodeTurnedOff) {
 TEST_F(RevocationTest, IsSparedByWritesThatLeaveMemoryDecodeOn) {
   ASSERT_THAT(SetCommandBits(exporter_, kBusMaster, true), Succeeds());
   ASSERT_THAT(SetCommandBits(exporter_, kBusMaster, false), Succeeds());
+  ExpectAlive();
+}
+
+TEST_F(RevocationTest, ComesWithOneByteWrittenToCommand) {
+  const uint8_t off = 0;
+  ASSERT_THAT(kernel().WriteConfig(exporter_, kCommand, {&off, 1}), Succeeds());
+  EXPECT_THAT(MapWindow(kWindowIova + 16 * kPage), FailsWith(ENODEV));
+  ASSERT_THAT(SetCommandBits(exporter_, kMemoryDecode, true), Succeeds());
+  ExpectDead();
+}
+
+TEST_F(RevocationTest, IsSparedByWritesBesideCommand) {
+  const uint8_t zero[2] = {};
+  ASSERT_THAT(kernel().WriteConfig(exporter_, kCommand + 2, zero), Succeeds());
+  ASSERT_THAT(kernel().WriteConfig(exporter_, 0, zero), Succeeds());
   ExpectAlive();
 }
 

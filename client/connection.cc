@@ -1,0 +1,142 @@
+#include "client/connection.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/error.h"
+#include "client/grpc_error.h"
+#include "daemon/base/errors.h"
+
+namespace p2p::internal {
+namespace {
+
+using ::p2pd::MakeError;
+
+// p2pd's restart keeps the session, and takes a second or a few: the attempts span about five.
+constexpr int kMaxAttempts = 8;
+constexpr absl::Duration kFirstPause = absl::Milliseconds(50);  // doubled with each attempt
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
+
+grpc::ChannelArguments ChannelArguments() {
+  grpc::ChannelArguments arguments;
+  // A session has its own connection: how another one fares does not slow its reconnects down.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // A list of some thousand mappings is longer than gRPC's 4 MiB.
+  arguments.SetMaxReceiveMessageSize(-1);
+  return arguments;
+}
+
+// Why nothing can be connected at `path`, asked of the kernel directly: gRPC's own words name no errno.
+int ProbeErrno(const std::string& path) {
+  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) return ENAMETOOLONG;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  p2pd::UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const bool connected = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  return connected ? ECONNRESET : errno;
+}
+
+// Not where p2pd itself says UNAVAILABLE: that has a reason.
+bool ConnectionBroke(const absl::Status& status) {
+  return absl::IsUnavailable(status) && GetErrorDetail(status).reason() == v1::ErrorDetail::REASON_UNSPECIFIED;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(Options options) {
+  std::shared_ptr<Connection> connection(new Connection(std::move(options)));
+  const Options& wanted = connection->options_;
+  P2PD_ASSIGN_OR_RETURN(connection->fd_channel_,
+                        FdChannel::Connect(wanted.fd_socket, wanted.client_name, wanted.connect_timeout));
+  P2PD_RETURN_IF_ERROR(connection->ConnectGrpc());
+  return connection;
+}
+
+absl::Status Connection::ConnectGrpc() {
+  const absl::Time deadline = absl::Now() + options_.connect_timeout;
+  grpc_channel_ = grpc::CreateCustomChannel(absl::StrCat("unix:", options_.grpc_socket),
+                                            grpc::InsecureChannelCredentials(), ChannelArguments());
+  stub_ = v1::Broker::NewStub(grpc_channel_);
+  for (;;) {
+    const grpc_connectivity_state state = grpc_channel_->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+      return ConnectError(options_.grpc_socket, ProbeErrno(options_.grpc_socket));
+    }
+    if (!grpc_channel_->WaitForStateChange(state, absl::ToChronoTime(deadline))) {
+      return ConnectError(options_.grpc_socket, EAGAIN);
+    }
+  }
+}
+
+std::string Connection::NextRequestId() { return absl::StrCat("request-", ++last_request_); }
+
+absl::StatusOr<std::string> Connection::OfferMemory(p2pd::FdRef memory) {
+  std::string name = NextRequestId();
+  P2PD_RETURN_IF_ERROR(fd_channel_->OfferMemory(name, memory, NewDeadline()));
+  return name;
+}
+
+absl::StatusOr<std::string> Connection::OfferMemoryOnce(uint64_t id, p2pd::FdRef memory) {
+  {
+    p2pd::MutexLock lock(mutex_);
+    if (const auto offered = offered_.find(id); offered != offered_.end()) return offered->second;
+  }
+  // Two threads may both offer it: that costs quota, and nothing else.
+  P2PD_ASSIGN_OR_RETURN(std::string name, OfferMemory(memory));
+  p2pd::MutexLock lock(mutex_);
+  return offered_.try_emplace(id, std::move(name)).first->second;
+}
+
+void Connection::AddToken(grpc::ClientContext& context) const {
+  context.AddMetadata("p2pd-token", fd_channel_->welcome().token());
+}
+
+absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time deadline,
+                                         const std::function<grpc::Status(grpc::ClientContext&)>& attempt) {
+  P2PD_RETURN_IF_ERROR(fd_channel_->ended());
+  absl::Duration pause = kFirstPause;
+  for (int attempts = 1;; ++attempts) {
+    grpc::ClientContext context;
+    AddToken(context);
+    context.set_deadline(absl::ToChronoTime(deadline));
+    absl::Status status = Explain(name, attempt(context));
+    if (!ConnectionBroke(status) || attempts == kMaxAttempts || !fd_channel_->ended().ok()) return status;
+    const absl::Time again = absl::Now() + pause;
+    if (again >= deadline) return status;
+    // Ends at once when p2pd is there again, and lasts the whole pause while it is not.
+    grpc_channel_->WaitForConnected(absl::ToChronoTime(again));
+    pause = std::min(2 * pause, kLongestPause);
+  }
+}
+
+absl::Status Connection::Explain(absl::string_view name, const grpc::Status& grpc_status) const {
+  absl::Status status = FromGrpc(grpc_status);
+  if (status.ok() || status.GetPayload(kErrorDetailUrl).has_value()) return status;
+  if (absl::Status ended = fd_channel_->ended(); !ended.ok()) return ended;
+  p2pd::ErrorInfo info = {.step = std::string(name), .object = options_.grpc_socket};
+  if (absl::IsDeadlineExceeded(status)) {
+    return MakeError(status.code(), info,
+                     absl::StrCat("p2pd did not answer within ", absl::FormatDuration(options_.call_timeout)));
+  }
+  if (!absl::IsUnavailable(status)) return status;
+  info.hint = "is p2pd running? systemctl status p2pd";
+  return MakeError(status.code(), info, status.message());
+}
+
+std::unique_ptr<grpc::ClientReader<v1::Event>> Connection::Watch(grpc::ClientContext& context) {
+  AddToken(context);
+  return stub_->WatchEvents(&context, v1::WatchEventsRequest());
+}
+
+}  // namespace p2p::internal

@@ -1,0 +1,185 @@
+#include "client/p2pctl/command_line.h"
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "client/p2pctl/names.h"
+#include "client/version.h"
+#include "daemon/base/errors.h"
+
+namespace p2p::ctl {
+namespace {
+
+constexpr char kDescription[] = "Shows and steers p2pd, the broker of PCI peer-to-peer access.";
+constexpr char kFooter[] = R"(Exit status:
+  0  done
+  1  the request failed
+  2  wrong usage
+  3  no connection to p2pd
+  4  denied by policy
+  5  no such object
+  6  no answer in time
+
+See p2pctl(1).)";
+constexpr char kCommandFooter[] = "Options of every command, and the exit status: p2pctl --help";
+
+absl::Status UsageError(absl::string_view what, absl::string_view hint) {
+  return p2pd::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.reason = p2pd::Reason::kInvalidArgument, .hint = std::string(hint)}, what);
+}
+
+// The command line as CLI11 sees it, and what it writes into.
+struct Parser {
+  CLI::App app{kDescription, "p2pctl"};
+  CommandLine result;
+  std::string operand;
+  std::map<const Command*, std::map<std::string, uint64_t>> options;
+  double timeout = 0;
+};
+
+// Without the "POSITIVE" that CLI11 would add to the help.
+CLI::Validator PositiveNumber() { return CLI::Validator(CLI::PositiveNumber).description(""); }
+
+void AddGlobalOptions(Parser& parser) {
+  GlobalOptions& options = parser.result.options;
+  CLI::App& app = parser.app;
+  parser.timeout = absl::ToDoubleSeconds(options.timeout);
+  app.add_flag("--json", options.json, "Write JSON: one document, or one a line for watch");
+  app.add_flag("--no-legend", options.no_legend, "Write tables without their header");
+  app.add_option("--color", options.color, "auto, always or never (default: auto)")
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
+      ->type_name("WHEN");
+  app.add_option("--timeout", parser.timeout, "Give up on p2pd after this time (default: 120)")
+      ->check(PositiveNumber())
+      ->type_name("SECONDS");
+  app.add_option("--fd-socket", options.fd_socket, absl::StrCat("p2pd's fd channel (default: ", options.fd_socket, ")"))
+      ->type_name("PATH");
+  app.add_option("--grpc-socket", options.grpc_socket,
+                 absl::StrCat("p2pd's gRPC socket (default: ", options.grpc_socket, ")"))
+      ->type_name("PATH");
+  app.set_version_flag("--version", absl::StrCat("p2pctl ", kVersion), "Show the version");
+}
+
+// The command `name` among those of `app`; null if there is none.
+CLI::App* Find(CLI::App& app, const std::string& name) {
+  const auto found = app.get_subcommands([&name](CLI::App* command) { return command->get_name() == name; });
+  return found.empty() ? nullptr : found.front();
+}
+
+void AddCommand(Parser& parser, const Command& command) {
+  const std::vector<std::string> words = absl::StrSplit(command.name, ' ');
+  CLI::App* app = &parser.app;
+  for (size_t i = 0; i < words.size(); ++i) {
+    CLI::App* parent = app;
+    app = Find(*parent, words[i]);
+    if (app != nullptr) continue;
+    const bool last = i + 1 == words.size();
+    app = parent->add_subcommand(words[i], last ? command.help : absl::StrCat(words[i + 1], ": ", command.help));
+    app->group("Commands")->footer(kCommandFooter);
+    if (!last) app->require_subcommand(1);
+  }
+  app->callback([&parser, &command] { parser.result.command = &command; });
+  if (command.operand.has_value()) {
+    app->add_option(command.operand->placeholder, parser.operand, command.operand->help)->required()->type_name("");
+  }
+  for (const CommandOption& option : command.options) {
+    uint64_t& value = parser.options[&command][option.name];
+    if (option.placeholder.empty()) {
+      app->add_flag(option.name, value, option.help);
+    } else {
+      app->add_option(option.name, value, option.help)->check(PositiveNumber())->type_name(option.placeholder);
+    }
+  }
+}
+
+// The innermost command that was named, and what one may say after it.
+const CLI::App& Innermost(const CLI::App& app) {
+  const auto named = app.get_subcommands();
+  return named.empty() ? app : Innermost(*named.back());
+}
+
+std::string FullName(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name() : absl::StrCat(FullName(*app.get_parent()), " ", app.get_name());
+}
+
+std::vector<std::string> OptionNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
+    for (const CLI::Option* option : at->get_options()) {
+      if (option->nonpositional()) names.push_back(absl::StrCat("--", option->get_single_name()));
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> CommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+absl::Status DidYouMean(absl::string_view what, const std::string& word, const CLI::App& app,
+                        const std::vector<std::string>& candidates) {
+  const std::string nearest = Nearest(word, candidates);
+  const std::string hint = nearest.empty() ? absl::StrCat(FullName(app), " --help tells what there is")
+                                           : absl::StrCat("did you mean '", nearest, "'?");
+  return UsageError(absl::StrCat(what, " '", word, "'"), hint);
+}
+
+// Says what is wrong in p2pctl's own words where they are better than CLI11's.
+absl::Status Explain(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& innermost = Innermost(app);
+  const std::vector<std::string> commands = CommandNames(innermost);
+  const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  if (!extras.empty() && absl::StartsWith(extras[0], "-")) {
+    return DidYouMean("unknown option", extras[0], innermost, OptionNames(innermost));
+  }
+  if (!extras.empty() && !commands.empty()) return DidYouMean("unknown command", extras[0], innermost, commands);
+  if (!extras.empty()) return DidYouMean("unexpected argument", extras[0], innermost, {});
+  const std::string help = absl::StrCat(FullName(innermost), " --help tells how");
+  if (!commands.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    return UsageError("a command is missing", absl::StrCat("one of ", absl::StrJoin(commands, ", ")));
+  }
+  return UsageError(error.what(), help);
+}
+
+}  // namespace
+
+absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& words,
+                                             const std::vector<Command>& commands) {
+  Parser parser;
+  parser.app.require_subcommand(1);
+  parser.app.fallthrough();  // global options may follow the command
+  parser.app.footer(kFooter);
+  parser.app.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  AddGlobalOptions(parser);
+  for (const Command& command : commands) AddCommand(parser, command);
+  try {
+    parser.app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::CallForHelp&) {
+    parser.result.command = nullptr;
+    parser.result.text = parser.app.help();
+    return std::move(parser.result);
+  } catch (const CLI::CallForVersion& version) {
+    parser.result.command = nullptr;
+    parser.result.text = absl::StrCat(version.what(), "\n");
+    return std::move(parser.result);
+  } catch (const CLI::ParseError& error) {
+    return Explain(parser.app, error);
+  }
+  CommandLine& result = parser.result;
+  result.options.timeout = absl::Seconds(parser.timeout);
+  result.arguments.options = parser.options[result.command];
+  if (result.command->operand.has_value()) {
+    P2PD_ASSIGN_OR_RETURN(result.arguments.object, result.command->operand->parse(parser.operand));
+  }
+  return std::move(parser.result);
+}
+
+}  // namespace p2p::ctl

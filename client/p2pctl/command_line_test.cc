@@ -1,0 +1,112 @@
+// The command line: what is understood, and what is said about what is not.
+#include "client/p2pctl/command_line.h"
+
+#include "client/p2pctl/commands.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace p2p::ctl {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class CommandLineTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<CommandLine> Parse(const std::vector<std::string>& words) {
+    return ParseCommandLine(words, commands_);
+  }
+  std::string Refusal(const std::vector<std::string>& words) {
+    const auto line = Parse(words);
+    return line.ok() ? "accepted" : std::string(line.status().message());
+  }
+
+  const std::vector<Command> commands_ = AllCommands();
+};
+
+TEST_F(CommandLineTest, EveryCommandIsUnderstoodAndHasHelp) {
+  for (const Command& command : commands_) {
+    std::vector<std::string> words;
+    const size_t space = command.name.find(' ');
+    words.push_back(command.name.substr(0, space));
+    if (space != std::string::npos) words.push_back(command.name.substr(space + 1));
+    std::vector<std::string> asking = words;
+    asking.push_back("--help");
+    const auto help = Parse(asking);
+    ASSERT_TRUE(help.ok()) << help.status();
+    EXPECT_EQ(help->command, nullptr);
+    EXPECT_THAT(help->text, HasSubstr(command.help));
+    if (command.operand.has_value()) words.push_back(command.operand->placeholder == "BDF" ? "01:00.0" : "5");
+    const auto line = Parse(words);
+    ASSERT_TRUE(line.ok()) << line.status();
+    EXPECT_EQ(line->command, &command);
+  }
+}
+
+TEST_F(CommandLineTest, HelpListsTheCommandsAndTheExitStatuses) {
+  const auto line = Parse({"--help"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_THAT(line->text, AllOf(HasSubstr("address-spaces"), HasSubstr("Exit status:"),
+                                HasSubstr("3  no connection to p2pd"), HasSubstr("--fd-socket PATH")));
+}
+
+TEST_F(CommandLineTest, VersionNamesTheProgram) { EXPECT_EQ(Parse({"--version"})->text.substr(0, 7), "p2pctl "); }
+
+TEST_F(CommandLineTest, GlobalOptionsMayStandBeforeOrAfterTheCommand) {
+  for (const auto& words : {std::vector<std::string>{"--json", "--timeout=2.5", "device", "show", "01:00.0"},
+                            std::vector<std::string>{"device", "show", "01:00.0", "--json", "--timeout", "2.5"}}) {
+    const auto line = Parse(words);
+    ASSERT_TRUE(line.ok()) << line.status();
+    EXPECT_TRUE(line->options.json);
+    EXPECT_EQ(line->options.timeout, absl::Milliseconds(2500));
+    EXPECT_EQ(line->arguments.object, "devices/0000:01:00.0");
+  }
+}
+
+TEST_F(CommandLineTest, OptionsOfACommandReachIt) {
+  const auto line = Parse({"watch", "--count", "3", "--until-in-sync"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->arguments.Option("--count"), 3u);
+  EXPECT_EQ(line->arguments.Option("--until-in-sync"), 1u);
+  EXPECT_EQ(Parse({"watch"})->arguments.Option("--count"), 0u);
+}
+
+TEST_F(CommandLineTest, AMistypedCommandIsCorrected) {
+  EXPECT_EQ(Refusal({"devcies"}), "unknown command 'devcies' (did you mean 'devices'?)");
+  EXPECT_EQ(Refusal({"device", "shwo", "01:00.0"}), "unknown command 'shwo' (did you mean 'show'?)");
+  EXPECT_EQ(Refusal({"frobnicate"}), "unknown command 'frobnicate' (p2pctl --help tells what there is)");
+}
+
+TEST_F(CommandLineTest, AMistypedOptionIsCorrected) {
+  EXPECT_EQ(Refusal({"devices", "--jsno"}), "unknown option '--jsno' (did you mean '--json'?)");
+  EXPECT_EQ(Refusal({"watch", "--cuont", "3"}), "unknown option '--cuont' (did you mean '--count'?)");
+}
+
+TEST_F(CommandLineTest, WithoutACommandItSaysWhichThereAre) {
+  EXPECT_THAT(Refusal({}), AllOf(HasSubstr("a command is missing"), HasSubstr("devices")));
+  EXPECT_EQ(Refusal({"device"}), "a command is missing (one of show)");
+}
+
+TEST_F(CommandLineTest, AMissingOperandIsNamed) {
+  EXPECT_EQ(Refusal({"reset"}), "BDF is required (p2pctl reset --help tells how)");
+}
+
+TEST_F(CommandLineTest, AnOperandTooManyIsRefused) {
+  EXPECT_THAT(Refusal({"devices", "01:00.0"}), HasSubstr("unexpected argument '01:00.0'"));
+  EXPECT_THAT(Refusal({"reset", "01:00.0", "02:00.0"}), HasSubstr("unexpected argument '02:00.0'"));
+  EXPECT_THAT(Refusal({"devices", "sessions"}), HasSubstr("unexpected argument 'sessions'"));
+}
+
+TEST_F(CommandLineTest, AnAddressThatIsNoneIsRefusedBeforeAnybodyIsAsked) {
+  EXPECT_THAT(Refusal({"reset", "nvme0"}), HasSubstr("'nvme0' is not a device's address"));
+}
+
+TEST_F(CommandLineTest, ValuesOutOfRangeAreRefused) {
+  EXPECT_THAT(Refusal({"devices", "--color", "sometimes"}), HasSubstr("--color"));
+  EXPECT_THAT(Refusal({"devices", "--timeout", "0"}), HasSubstr("--timeout"));
+  EXPECT_THAT(Refusal({"devices", "--timeout", "soon"}), HasSubstr("--timeout"));
+  EXPECT_THAT(Refusal({"watch", "--count", "-1"}), HasSubstr("--count"));
+}
+
+}  // namespace
+}  // namespace p2p::ctl

@@ -1,0 +1,14 @@
+#include "client/p2pctl/commands.h"
+
+namespace p2p::ctl {
+
+std::vector<Command> AllCommands() {
+  std::vector<Command> all;
+  for (const auto group : {StatusCommands, DeviceCommands, SessionCommands, GrantCommands, OperationCommands,
+                           ResetCommands, WatchCommands}) {
+    for (Command& command : group()) all.push_back(std::move(command));
+  }
+  return all;
+}
+
+}  // namespace p2p::ctl

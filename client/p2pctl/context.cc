@@ -1,0 +1,54 @@
+#include "client/p2pctl/context.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace p2p::ctl {
+namespace {
+
+std::string ToJson(const google::protobuf::Message& message, bool multi_line) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = multi_line;
+  options.always_print_primitive_fields = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  // Fails for an unknown Any only, and the API has none.
+  static_cast<void>(google::protobuf::util::MessageToJsonString(message, &json, options));
+  return json;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Session>> Context::Connect() const {
+  SessionOptions options = {
+      .fd_socket = options_.fd_socket, .grpc_socket = options_.grpc_socket, .client_name = "p2pctl"};
+  options.connect_timeout = std::min(options.connect_timeout, options_.timeout);
+  options.call_timeout = options_.timeout;
+  return Session::Connect(std::move(options));
+}
+
+void Context::PrintJson(const google::protobuf::Message& message) { out() << ToJson(message, true); }
+
+void Context::PrintJsonLine(const google::protobuf::Message& message) { out() << ToJson(message, false) << std::endl; }
+
+void Context::Print(const Table& table) { out() << table.ToString(); }
+
+Table Context::NewTable(std::vector<Column> columns) const {
+  return Table(std::move(columns), {.header = !options_.no_legend, .colors = Colors()});
+}
+
+Table Context::NewPropertyList() const {
+  return Table({{.header = "NAME", .right = true}, {.header = "VALUE"}}, {.header = false, .colors = Colors()});
+}
+
+std::string Context::Colored(const Cell& cell) const {
+  return Colors() ? absl::StrCat(AnsiSequence(cell.color), cell.text, AnsiSequence(Color::kReset)) : cell.text;
+}
+
+bool Context::Colors() const {
+  return options_.color == "always" || (options_.color == "auto" && console_.color_terminal);
+}
+
+}  // namespace p2p::ctl

@@ -1,0 +1,65 @@
+// What every command of p2pctl is given: the global options, where to write, and p2pd.
+#ifndef P2PD_CLIENT_P2PCTL_CONTEXT_H_
+#define P2PD_CLIENT_P2PCTL_CONTEXT_H_
+
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/p2pctl/table.h"
+#include "client/session.h"
+#include "google/protobuf/message.h"
+
+namespace p2p::ctl {
+
+struct GlobalOptions {
+  std::string fd_socket = SessionOptions().fd_socket;
+  std::string grpc_socket = SessionOptions().grpc_socket;
+  absl::Duration timeout = SessionOptions().call_timeout;
+  std::string color = "auto";  // auto, always or never
+  bool json = false;
+  bool no_legend = false;
+};
+
+// Where p2pctl writes. A test has strings, main() the process's streams.
+struct Console {
+  std::ostream& out;
+  std::ostream& err;
+  bool color_terminal = false;  // `out` is one, and takes colours
+};
+
+class Context {
+ public:
+  Context(GlobalOptions options, Console& console) : options_(std::move(options)), console_(console) {}
+
+  bool json() const { return options_.json; }
+  std::ostream& out() { return console_.out; }
+
+  absl::StatusOr<std::unique_ptr<Session>> Connect() const;
+
+  // One JSON document: protobuf's mapping, proto field names, every field of the message. Over some lines, or
+  // on one.
+  void PrintJson(const google::protobuf::Message& message);
+  void PrintJsonLine(const google::protobuf::Message& message);
+  void Print(const Table& table);
+
+  Table NewTable(std::vector<Column> columns) const;
+  // Names on the left, values on the right; no header.
+  Table NewPropertyList() const;
+  // `text` in a colour where colours are wanted: for text outside tables.
+  std::string Colored(const Cell& cell) const;
+
+ private:
+  bool Colors() const;
+
+  const GlobalOptions options_;
+  Console& console_;
+};
+
+}  // namespace p2p::ctl
+
+#endif  // P2PD_CLIENT_P2PCTL_CONTEXT_H_

@@ -1,0 +1,75 @@
+// How p2pctl ends: the exit status, and what it says on stderr.
+#include <future>
+
+#include "client/p2pctl/p2pctl_fixture.h"
+
+namespace p2p::ctl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class ExitStatusTest : public P2pctlFixture {
+ protected:
+  ExitStatus RunWithFailure(grpc::StatusCode code, v1::ErrorDetail::Reason reason) {
+    v1::ErrorDetail detail;
+    detail.set_reason(reason);
+    detail.set_step("GetStatus");
+    detail.set_object("p2pd");
+    detail.set_hint("ask the administrator");
+    p2pd_.calls().FailNext("GetStatus", p2p::testing::MakeFailure(code, detail, "no"));
+    return Run({"status"});
+  }
+};
+
+TEST_F(ExitStatusTest, TheHintIsOnALineOfItsOwn) {
+  EXPECT_EQ(RunWithFailure(grpc::StatusCode::INTERNAL, v1::ErrorDetail::KERNEL), ExitStatus::kFailed);
+  EXPECT_EQ(err_, "p2pctl: GetStatus: p2pd: no\nHint: ask the administrator\n");
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(ExitStatusTest, ADenialByPolicyIsFour) {
+  EXPECT_EQ(RunWithFailure(grpc::StatusCode::PERMISSION_DENIED, v1::ErrorDetail::POLICY), ExitStatus::kDenied);
+}
+
+TEST_F(ExitStatusTest, WhatIsNotThereIsFive) {
+  EXPECT_EQ(RunWithFailure(grpc::StatusCode::NOT_FOUND, v1::ErrorDetail::NOT_FOUND), ExitStatus::kNotFound);
+}
+
+TEST_F(ExitStatusTest, AnEndedSessionIsThree) {
+  EXPECT_EQ(RunWithFailure(grpc::StatusCode::UNAUTHENTICATED, v1::ErrorDetail::SESSION_ENDED),
+            ExitStatus::kNoConnection);
+}
+
+TEST_F(ExitStatusTest, ABusyDeviceIsARefusalNotALostConnection) {
+  EXPECT_EQ(RunWithFailure(grpc::StatusCode::UNAVAILABLE, v1::ErrorDetail::DEVICE_NOT_READY), ExitStatus::kFailed);
+}
+
+TEST_F(ExitStatusTest, NoAnswerInTimeIsSix) {
+  std::promise<void> answer;
+  p2pd_.calls().BeforeNextReply("GetStatus", [&answer] { answer.get_future().wait(); });
+  EXPECT_EQ(Run({"status", "--timeout", "0.2"}), ExitStatus::kTimeout);
+  answer.set_value();
+  EXPECT_THAT(err_, HasSubstr("p2pd did not answer within 200ms"));
+}
+
+TEST_F(ExitStatusTest, WithoutP2pdItSaysHowToLookForIt) {
+  EXPECT_EQ(RunBare({"--fd-socket=/nonexistent/fds.sock", "devices"}), ExitStatus::kNoConnection);
+  EXPECT_EQ(err_,
+            "p2pctl: connect to p2pd: /nonexistent/fds.sock: No such file or directory [ENOENT]\n"
+            "Hint: is p2pd running? systemctl status p2pd\n");
+}
+
+TEST_F(ExitStatusTest, OutputThatCannotBeWrittenIsAFailure) {
+  std::ostringstream out;
+  std::ostringstream err;
+  out.setstate(std::ios::badbit);
+  Console console = {.out = out, .err = err};
+  const std::vector<std::string> words = {"--fd-socket", p2pd_.fd_socket(), "--grpc-socket", p2pd_.grpc_socket(),
+                                          "devices"};
+  EXPECT_EQ(RunP2pctl(words, console), ExitStatus::kFailed);
+  EXPECT_THAT(err.str(), StartsWith("p2pctl: the output could not be written"));
+}
+
+}  // namespace
+}  // namespace p2p::ctl

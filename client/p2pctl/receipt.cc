@@ -1,0 +1,57 @@
+#include "client/p2pctl/receipt.h"
+
+#include "absl/strings/str_cat.h"
+#include "client/p2pctl/text.h"
+
+namespace p2p::ctl {
+namespace {
+
+void PrintSteps(Context& context, const v1::Operation& operation) {
+  if (operation.steps().empty()) return;
+  Table table = context.NewTable(
+      {{.header = "STEP"}, {.header = "AT", .right = true}, {.header = "TOOK", .right = true}, {.header = "RESULT"}});
+  for (const v1::Operation::Step& step : operation.steps()) {
+    const Cell result = step.error().empty() ? Cell{.text = "ok", .color = Color::kGood}
+                                             : Cell{.text = step.error(), .color = Color::kBad};
+    table.AddRow({{step.what()}, {DurationText(step.started())}, {DurationText(step.took())}, result});
+  }
+  context.out() << "\n";
+  context.Print(table);
+}
+
+void PrintParties(Context& context, const v1::Operation& operation) {
+  if (operation.parties().empty()) return;
+  Table table = context.NewTable({{.header = "SESSION"}, {.header = "ANSWER"}, {.header = "AFTER", .right = true}});
+  for (const v1::Operation::Party& party : operation.parties()) {
+    table.AddRow({{party.session()}, AnswerCell(party.answer()), {DurationText(party.after())}});
+  }
+  context.out() << "\n";
+  context.Print(table);
+}
+
+void PrintMappings(Context& context, const v1::Operation& operation) {
+  if (operation.mappings().empty()) return;
+  Table table = context.NewTable(
+      {{.header = "MAPPING"}, {.header = "IOVA", .right = true}, {.header = "STATE"}, {.header = "REASON"}});
+  for (const v1::Operation::Outcome& outcome : operation.mappings()) {
+    table.AddRow({{outcome.mapping()}, {HexText(outcome.iova())}, StateCell(outcome.state()), {outcome.reason()}});
+  }
+  context.out() << "\n";
+  context.Print(table);
+}
+
+}  // namespace
+
+void PrintReceipt(Context& context, const v1::Operation& operation) {
+  const std::string on = operation.device().empty() ? "" : absl::StrCat(" of ", ShortName(operation.device()));
+  context.out() << operation.name() << ": " << v1::Operation::Kind_Name(operation.kind()) << on << " "
+                << context.Colored(StateCell(operation.state())) << " after " << DurationText(operation.took());
+  if (operation.generation() != 0) context.out() << ", generation " << operation.generation();
+  if (!operation.error().empty()) context.out() << "\nError: " << operation.error();
+  context.out() << "\n";
+  PrintSteps(context, operation);
+  PrintParties(context, operation);
+  PrintMappings(context, operation);
+}
+
+}  // namespace p2p::ctl

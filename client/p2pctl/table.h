@@ -1,0 +1,50 @@
+// Tables as people read them: aligned columns by libsmartcols, "-" for what is empty, and no control
+// character of anybody's text on the terminal.
+#ifndef P2PD_CLIENT_P2PCTL_TABLE_H_
+#define P2PD_CLIENT_P2PCTL_TABLE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace p2p::ctl {
+
+enum class Color { kNone, kGood, kBusy, kBad, kReset };
+
+// The terminal's escape sequence; "" for kNone.
+absl::string_view AnsiSequence(Color color);
+
+struct Cell {
+  std::string text;
+  Color color = Color::kNone;
+};
+
+struct Column {
+  std::string header;
+  bool right = false;  // numbers
+};
+
+class Table {
+ public:
+  struct Style {
+    bool header = true;
+    bool colors = false;
+  };
+
+  Table(std::vector<Column> columns, Style style);
+
+  // As many cells as there are columns.
+  void AddRow(std::vector<Cell> cells);
+  // One line a row, "" for no rows and no header.
+  std::string ToString() const;
+
+ private:
+  const std::vector<Column> columns_;
+  const Style style_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace p2p::ctl
+
+#endif  // P2PD_CLIENT_P2PCTL_TABLE_H_

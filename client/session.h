@@ -1,0 +1,136 @@
+// p2pd's client library. A Session is a connection to p2pd, identified by the kernel; what it grants is held
+// by objects that give it back when they go, and all of it ends with the session.
+//
+//   auto session = p2p::Session::Connect({.client_name = "copier", .on_quiesce = Stop});
+//   auto nvme = (*session)->OpenDevice("devices/0000:01:00.0");
+//   ... set the device up through nvme->fd() ...
+//   nvme->Ready(nvme->info().generation());
+//   auto cmb = (*session)->CreateExport({.device = "devices/0000:02:00.0", .bar = 2, .length = 65536});
+//   auto space = (*session)->CreateAddressSpace({nvme->name()});
+//   auto window = (*session)->Map(*cmb, *space);   // window->iova() is where the NVMe reaches it
+//
+// Errors are absl::Status with a message fit for people; error.h has the facts for programs. Where p2pd cannot
+// be reached they are Unavailable (IsDisconnected()); a call whose gRPC connection broke has been tried again
+// by then, and was done at most once.
+#ifndef P2PD_CLIENT_SESSION_H_
+#define P2PD_CLIENT_SESSION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/address_space.h"
+#include "client/device.h"
+#include "client/event_stream.h"
+#include "client/export.h"
+#include "client/mapping.h"
+#include "client/quiesce.h"
+#include "client/sealed_memory.h"
+#include "client/types.h"
+
+namespace p2p {
+
+struct SessionOptions {
+  std::string fd_socket = "/run/p2pd/fds.sock";
+  std::string grpc_socket = "/run/p2pd/p2pd.sock";
+  std::string client_name;                            // for p2pd's logs, at most 64 bytes
+  absl::Duration connect_timeout = absl::Seconds(5);  // of each of the two sockets
+  absl::Duration call_timeout = absl::Minutes(2);     // of a call, retries included; a reset can take a minute
+
+  // The callbacks run on the session's own thread, one at a time, in the order in which p2pd sent what they
+  // tell; they should be short. They may make calls, but neither OpenDevice nor OfferMemory nor MapMemory of
+  // memory not yet offered, which would wait for that thread (FailedPrecondition).
+
+  // Stop the DMA that uses the mappings, then ack: by request.Ack(), or by letting the request go. It can be
+  // moved to another thread. Without this callback nothing is ever acknowledged: p2pd cuts the mappings off
+  // at the deadline and does not put them back.
+  std::function<void(QuiesceRequest request)> on_quiesce;
+  // The device works again; mappings of it that are ACTIVE may be used.
+  std::function<void(const v1::Resumed& resumed)> on_resumed;
+  // p2pd ended the session or went away; why. Not called when this process ends it.
+  std::function<void(const absl::Status& why)> on_ended;
+};
+
+// Where a mapping goes, and what part of its source it shows. Units are bytes.
+struct MapOptions {
+  uint64_t offset = 0;  // into the export or the memory
+  uint64_t length = 0;  // 0: to the end
+  v1::Access access = v1::READ_WRITE;
+  std::optional<uint64_t> iova;      // exactly here
+  std::optional<uint64_t> iova_max;  // or: with its last byte at or below this; ignored where iova is set
+  uint64_t alignment = 0;            // of an IOVA that p2pd chooses, a power of two; 0: what helps the IOMMU
+};
+
+struct WindowOptions {
+  std::string device;   // "devices/0000:3a:00.0"
+  uint32_t bar = 0;     // 0 to 5
+  uint64_t offset = 0;  // a multiple of the page size
+  uint64_t length = 0;  // likewise, not 0
+};
+
+// Thread-safe. The objects that it returns may outlive it, but what they stand for does not.
+class Session {
+ public:
+  using Options = SessionOptions;
+
+  // Both sockets are connected when it returns. Errors: Unavailable, with the errno and a hint.
+  static absl::StatusOr<std::unique_ptr<Session>> Connect(Options options);
+  // Hangs up, and with that gives everything back. Waits for a callback that runs, unless it is called there.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::string& name() const;            // "sessions/7"
+  const std::string& server_version() const;  // of p2pd
+  absl::Status ended() const;                 // OK while the session lives; after that, why it ended
+
+  absl::StatusOr<v1::Status> GetStatus();
+  absl::StatusOr<std::vector<v1::Device>> ListDevices();
+  absl::StatusOr<v1::Device> GetDevice(absl::string_view name);
+  absl::StatusOr<std::vector<v1::Session>> ListSessions();
+  absl::StatusOr<std::vector<v1::Export>> ListExports();
+  absl::StatusOr<v1::Export> GetExport(absl::string_view name);
+  absl::StatusOr<std::vector<v1::AddressSpace>> ListAddressSpaces();
+  absl::StatusOr<v1::AddressSpace> GetAddressSpace(absl::string_view name);
+  absl::StatusOr<std::vector<v1::Mapping>> ListMappings();
+  absl::StatusOr<v1::Mapping> GetMapping(absl::string_view name);
+  absl::StatusOr<std::vector<v1::Operation>> ListOperations();
+  absl::StatusOr<v1::Operation> GetOperation(absl::string_view name);
+  std::unique_ptr<EventStream> Watch();
+
+  // Makes this session the device's driver. The device waits for Device::Ready() after that.
+  absl::StatusOr<Device> OpenDevice(absl::string_view name);
+  // Resets a device, driven by this session or not, as policy allows; returns the receipt once it is done.
+  absl::StatusOr<v1::Operation> ResetDevice(absl::string_view name);
+  absl::StatusOr<Export> CreateExport(const WindowOptions& window);
+  // Of devices of one context, all driven by this session.
+  absl::StatusOr<AddressSpace> CreateAddressSpace(const std::vector<std::string>& devices);
+  absl::StatusOr<Mapping> Map(const Export& source, const AddressSpace& space, const MapOptions& options = {});
+
+  // Gives p2pd a memfd (it gets a descriptor of its own) and returns the name that MapMemory takes. p2pd keeps
+  // it, and counts it against the user's quota, until the session ends: offer a memory once, map it often. It
+  // needs F_SEAL_SHRINK and all its pages allocated; to be written by a device it must be open for writing and
+  // not sealed against it: SealedMemory is all that.
+  absl::StatusOr<std::string> OfferMemory(int memfd);
+  absl::StatusOr<Mapping> MapMemory(absl::string_view offered, const AddressSpace& space,
+                                    const MapOptions& options = {});
+  // Offers the memory first, unless this session has done so before.
+  absl::StatusOr<Mapping> MapMemory(const SealedMemory& memory, const AddressSpace& space,
+                                    const MapOptions& options = {});
+
+ private:
+  explicit Session(std::shared_ptr<internal::Connection> connection);
+
+  const std::shared_ptr<internal::Connection> connection_;
+};
+
+}  // namespace p2p
+
+#endif  // P2PD_CLIENT_SESSION_H_

@@ -1,0 +1,185 @@
+#include "client/testing/fake_broker.h"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace p2p::testing {
+namespace {
+
+using ::p2pd::MutexLock;
+
+// Copies what a list method answers.
+template <typename Map, typename Repeated>
+grpc::Status List(const Map& map, Repeated* repeated) {
+  for (const auto& [name, value] : map) *repeated->Add() = value;
+  return grpc::Status::OK;
+}
+
+template <typename Map, typename Response>
+grpc::Status Get(const std::string& method, const Map& map, const std::string& name, Response* response) {
+  const auto found = map.find(name);
+  if (found == map.end()) return NotFound(method, name);
+  *response = found->second;
+  return grpc::Status::OK;
+}
+
+grpc::Status UnknownToken() {
+  v1::ErrorDetail detail;
+  detail.set_reason(v1::ErrorDetail::SESSION_ENDED);
+  detail.set_step("session");
+  detail.set_object("token");
+  detail.set_hint("connect anew");
+  return MakeFailure(grpc::StatusCode::UNAUTHENTICATED, detail, "no such session");
+}
+
+}  // namespace
+
+void FakeBroker::WithState(const std::function<void(FakeState&)>& work) {
+  MutexLock lock(mutex_);
+  work(state_);
+  changed_.notify_all();
+}
+
+void FakeBroker::Stop() {
+  MutexLock lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+std::string FakeBroker::SessionOf(grpc::ServerContext* context) {
+  const auto& metadata = context->client_metadata();
+  const auto token = metadata.find("p2pd-token");
+  if (token == metadata.end()) return "";
+  MutexLock lock(mutex_);
+  return state_.SessionOf(std::string(token->second.data(), token->second.size()));
+}
+
+template <typename Response>
+grpc::Status FakeBroker::Answer(const std::string& method, grpc::ServerContext* context, const std::string& request_id,
+                                Response* response,
+                                const std::function<grpc::Status(const std::string& session, FakeState& state)>& work) {
+  const std::string session = SessionOf(context);
+  const std::optional<std::string> outcome = request_id.empty() ? std::nullopt : calls_.Outcome(session, request_id);
+  calls_.Log({.method = method, .request_id = request_id, .repeated = outcome.has_value()});
+  if (session.empty()) return UnknownToken();
+  if (outcome.has_value()) {
+    response->ParseFromString(*outcome);
+    return grpc::Status::OK;
+  }
+  if (auto failure = calls_.TakeFailure(method); failure.has_value()) return *failure;
+  grpc::Status status;
+  {
+    MutexLock lock(mutex_);
+    status = work(session, state_);
+    changed_.notify_all();
+  }
+  if (status.ok() && !request_id.empty()) calls_.Remember(session, request_id, response->SerializeAsString());
+  if (status.ok() && method == "OpenDevice") {
+    v1::Grant grant;
+    grant.set_kind(v1::Grant::DEVICE);
+    grant.set_request_id(request_id);
+    send_grant_(session, grant);
+  }
+  if (const auto hook = calls_.TakeHook(method)) hook();
+  return status;
+}
+
+grpc::Status FakeBroker::WatchEvents(grpc::ServerContext* context, const v1::WatchEventsRequest* /*request*/,
+                                     grpc::ServerWriter<v1::Event>* writer) {
+  calls_.Log({.method = "WatchEvents", .request_id = ""});
+  if (SessionOf(context).empty()) return UnknownToken();
+  if (auto failure = calls_.TakeFailure("WatchEvents"); failure.has_value()) return *failure;
+  std::vector<v1::Event> pending;
+  size_t next = 0;
+  {
+    MutexLock lock(mutex_);
+    next = state_.events.size();
+    for (const auto& [name, device] : state_.devices) {
+      v1::Event& event = pending.emplace_back();
+      event.set_type(v1::Event::SNAPSHOT);
+      *event.mutable_device() = device;
+    }
+    pending.emplace_back().set_type(v1::Event::IN_SYNC);
+  }
+  while (!context->IsCancelled()) {
+    for (const v1::Event& event : pending) writer->Write(event);
+    pending.clear();
+    MutexLock lock(mutex_);
+    if (stopping_) return grpc::Status::OK;
+    // gRPC's synchronous API tells nobody of a cancel: look now and then.
+    if (next == state_.events.size()) changed_.wait_for(mutex_, std::chrono::milliseconds(20));
+    for (; next < state_.events.size(); ++next) pending.push_back(state_.events[next]);
+  }
+  return grpc::Status::CANCELLED;
+}
+
+#define P2P_FAKE_READ(method, Request, Response, work)                                                       \
+  grpc::Status FakeBroker::method(grpc::ServerContext* context, [[maybe_unused]] const v1::Request* request, \
+                                  v1::Response* response) {                                                  \
+    return Answer(#method, context, "", response,                                                            \
+                  [&](const std::string& /*session*/, FakeState& state) -> grpc::Status { return work; });   \
+  }
+P2P_FAKE_READ(ListDevices, ListDevicesRequest, ListDevicesResponse, List(state.devices, response->mutable_devices()))
+P2P_FAKE_READ(GetDevice, GetDeviceRequest, Device, Get("GetDevice", state.devices, request->name(), response))
+P2P_FAKE_READ(ListSessions, ListSessionsRequest, ListSessionsResponse,
+              List(state.sessions, response->mutable_sessions()))
+P2P_FAKE_READ(ListExports, ListExportsRequest, ListExportsResponse, List(state.exports, response->mutable_exports()))
+P2P_FAKE_READ(GetExport, GetExportRequest, Export, Get("GetExport", state.exports, request->name(), response))
+P2P_FAKE_READ(ListAddressSpaces, ListAddressSpacesRequest, ListAddressSpacesResponse,
+              List(state.address_spaces, response->mutable_address_spaces()))
+P2P_FAKE_READ(GetAddressSpace, GetAddressSpaceRequest, AddressSpace,
+              Get("GetAddressSpace", state.address_spaces, request->name(), response))
+P2P_FAKE_READ(ListMappings, ListMappingsRequest, ListMappingsResponse,
+              List(state.mappings, response->mutable_mappings()))
+P2P_FAKE_READ(GetMapping, GetMappingRequest, Mapping, Get("GetMapping", state.mappings, request->name(), response))
+P2P_FAKE_READ(ListOperations, ListOperationsRequest, ListOperationsResponse,
+              List(state.operations, response->mutable_operations()))
+P2P_FAKE_READ(GetOperation, GetOperationRequest, Operation,
+              Get("GetOperation", state.operations, request->name(), response))
+#undef P2P_FAKE_READ
+
+grpc::Status FakeBroker::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* /*request*/,
+                                   v1::Status* response) {
+  return Answer("GetStatus", context, "", response, [&](const std::string& /*session*/, FakeState& state) {
+    response->set_version("0.0.fake");
+    response->set_kernel("simulation");
+    response->mutable_started()->set_seconds(1767225600);
+    response->set_devices(state.devices.size());
+    response->set_sessions(state.sessions.size());
+    response->set_exports(state.exports.size());
+    response->set_address_spaces(state.address_spaces.size());
+    response->set_mappings(state.mappings.size());
+    for (const auto& [name, mapping] : state.mappings) {
+      response->set_mapped_bytes(response->mapped_bytes() + mapping.length());
+    }
+    response->set_policy_rules(1);
+    response->set_dma_buf_export(true);
+    response->set_page_size(4096);
+    return grpc::Status::OK;
+  });
+}
+
+#define P2P_FAKE_CHANGE(method, Request, Response, work)                                                              \
+  grpc::Status FakeBroker::method(grpc::ServerContext* context, const v1::Request* request, v1::Response* response) { \
+    return Answer(#method, context, request->request_id(), response,                                                  \
+                  [&]([[maybe_unused]] const std::string& session, FakeState& state) { return work; });               \
+  }
+P2P_FAKE_CHANGE(OpenDevice, OpenDeviceRequest, Device, state.OpenDevice(session, request->name(), response))
+P2P_FAKE_CHANGE(CloseDevice, CloseDeviceRequest, Device, state.CloseDevice(session, request->name(), response))
+P2P_FAKE_CHANGE(DeviceReady, DeviceReadyRequest, Device, state.DeviceReady(session, *request, response))
+P2P_FAKE_CHANGE(ResetDevice, ResetDeviceRequest, Operation, state.ResetDevice(request->name(), response))
+P2P_FAKE_CHANGE(CreateExport, CreateExportRequest, Export, state.CreateExport(session, request->window(), response))
+P2P_FAKE_CHANGE(DeleteExport, DeleteExportRequest, DeleteExportResponse,
+                state.DeleteExport(request->name(), response->mutable_operation()))
+P2P_FAKE_CHANGE(CreateAddressSpace, CreateAddressSpaceRequest, AddressSpace,
+                state.CreateAddressSpace(session, *request, response))
+P2P_FAKE_CHANGE(DeleteAddressSpace, DeleteAddressSpaceRequest, DeleteAddressSpaceResponse,
+                state.DeleteAddressSpace(request->name(), response->mutable_operation()))
+P2P_FAKE_CHANGE(Map, MapRequest, Mapping, state.Map(session, *request, response))
+P2P_FAKE_CHANGE(MapMemory, MapMemoryRequest, Mapping, state.MapMemory(session, *request, response))
+P2P_FAKE_CHANGE(Unmap, UnmapRequest, Mapping, state.Unmap(request->name(), response))
+#undef P2P_FAKE_CHANGE
+
+}  // namespace p2p::testing

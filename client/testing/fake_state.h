@@ -1,0 +1,68 @@
+// What the fake p2pd remembers: devices, sessions and what they hold. It answers as p2pd does where a client
+// can tell the difference (names, owners, generations, receipts); it judges no policy and maps nothing.
+#ifndef P2PD_CLIENT_TESTING_FAKE_STATE_H_
+#define P2PD_CLIENT_TESTING_FAKE_STATE_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/types.h"
+#include "grpcpp/support/status.h"
+
+namespace p2p::testing {
+
+// Not thread-safe: FakeBroker's lock guards it.
+class FakeState {
+ public:
+  // Two NVMe controllers, 0000:01:00.0 with a controller memory buffer in BAR 2, and 0000:02:00.0.
+  FakeState();
+
+  v1::Welcome BeginSession(const std::string& client);
+  void EndSession(const std::string& name);
+  // The session's name, "" for an unknown token.
+  std::string SessionOf(const std::string& token) const;
+
+  grpc::Status OpenDevice(const std::string& session, const std::string& name, v1::Device* device);
+  grpc::Status CloseDevice(const std::string& session, const std::string& name, v1::Device* device);
+  grpc::Status DeviceReady(const std::string& session, const v1::DeviceReadyRequest& request, v1::Device* device);
+  grpc::Status ResetDevice(const std::string& name, v1::Operation* operation);
+  grpc::Status CreateExport(const std::string& session, const v1::Window& window, v1::Export* result);
+  grpc::Status DeleteExport(const std::string& name, v1::Operation* operation);
+  grpc::Status CreateAddressSpace(const std::string& session, const v1::CreateAddressSpaceRequest& request,
+                                  v1::AddressSpace* result);
+  grpc::Status DeleteAddressSpace(const std::string& name, v1::Operation* operation);
+  grpc::Status Map(const std::string& session, const v1::MapRequest& request, v1::Mapping* result);
+  grpc::Status MapMemory(const std::string& session, const v1::MapMemoryRequest& request, v1::Mapping* result);
+  grpc::Status Unmap(const std::string& name, v1::Mapping* result);
+
+  std::map<std::string, v1::Device> devices;
+  std::map<std::string, v1::Session> sessions;
+  std::map<std::string, v1::Export> exports;
+  std::map<std::string, v1::AddressSpace> address_spaces;
+  std::map<std::string, v1::Mapping> mappings;
+  std::map<std::string, v1::Operation> operations;
+  std::set<std::pair<std::string, std::string>> memories;  // session, name
+  std::vector<v1::Event> events;                           // every change so far
+
+ private:
+  std::string NewName(const char* kind) { return kind + std::to_string(++last_id_); }
+  v1::Event& AddEvent(v1::Event::Type type);
+  void ChangeDevice(v1::Device& device, v1::Device::State state);
+  v1::Operation NewOperation(v1::Operation::Kind kind, const std::string& device);
+  void RevokeMapping(const std::string& name, v1::Operation& operation);
+  void RevokeExport(const std::string& name, v1::Operation& operation);
+
+  uint64_t last_id_ = 0;
+  uint64_t next_iova_ = 0x100000000;
+  std::map<std::string, std::string> tokens_;  // to the session's name
+};
+
+grpc::Status NotFound(const std::string& step, const std::string& name);
+
+}  // namespace p2p::testing
+
+#endif  // P2PD_CLIENT_TESTING_FAKE_STATE_H_

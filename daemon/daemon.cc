@@ -1,0 +1,120 @@
+#include "daemon/daemon.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/base/thread_scheduler.h"
+#include "daemon/core/broker.h"
+#include "daemon/core/memory_journal.h"
+#include "daemon/front/server.h"
+#include "daemon/front/unix_socket.h"
+#include "daemon/machine.h"
+#include "daemon/service/event_loop.h"
+#include "daemon/service/log.h"
+#include "daemon/service/notify.h"
+#include "policy/policy_file.h"
+
+namespace p2pd {
+namespace {
+
+absl::StatusOr<std::shared_ptr<const Policy>> ReadPolicy(const std::string& path) {
+  auto rules = LoadPolicy(path, SystemUserDatabase());
+  if (!rules.ok()) return rules.status();
+  return std::make_shared<const RuleChain>(*std::move(rules));
+}
+
+// A listening socket: the service manager's, or one that p2pd binds and, when it stops, removes.
+class Socket {
+ public:
+  static absl::StatusOr<Socket> Open(const std::string& name, const std::string& path, int type,
+                                     std::vector<NamedFd>& inherited) {
+    for (NamedFd& fd : inherited) {
+      if (fd.name != name || !fd.fd.valid()) continue;
+      P2PD_ASSIGN_OR_RETURN(UniqueFd listening, CheckListening(std::move(fd.fd), type));
+      return Socket(std::move(listening), "");
+    }
+    P2PD_ASSIGN_OR_RETURN(UniqueFd listening, ListenAt(path, type));
+    return Socket(std::move(listening), path);
+  }
+
+  UniqueFd TakeFd() { return std::move(fd_); }
+  void Remove() const {
+    if (!path_.empty()) unlink(path_.c_str());
+  }
+
+ private:
+  Socket(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  UniqueFd fd_;
+  std::string path_;
+};
+
+std::string Summary(const Broker& broker, const std::string& kernel) {
+  const StatusView status = broker.GetStatus();
+  return absl::StrCat("serves ", status.devices, " devices (", kernel, "), ", status.policy_rules, " policy rules");
+}
+
+// Ends every session, in this order: no newcomers, no mappings, then the loop may go.
+void Stop(EventLoop& loop, Broker& broker, Server& server, const Socket& fds, const Socket& grpc) {
+  const std::string status = absl::StrCat("ends ", broker.GetStatus().sessions, " sessions");
+  Log(LogLevel::kInfo, status);
+  NotifyStopping(status);
+  fds.Remove();
+  grpc.Remove();
+  server.StopListening();
+  broker.Stop([&loop] { loop.Quit(); });
+}
+
+absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Flags& flags, const std::string& version,
+                   std::vector<NamedFd>& inherited) {
+  P2PD_ASSIGN_OR_RETURN(Socket fds, Socket::Open("fds", flags.fd_socket, SOCK_SEQPACKET, inherited));
+  P2PD_ASSIGN_OR_RETURN(Socket grpc, Socket::Open("grpc", flags.grpc_socket, SOCK_STREAM, inherited));
+  const ConnectionLimits limits;
+  // A thread for each connection, if it must be: each may block on what its client sent.
+  ThreadScheduler workers(limits.total);
+  ServerOptions options;
+  options.fd_socket = fds.TakeFd();
+  options.grpc_socket = grpc.TakeFd();
+  options.connections = limits;
+  options.about = {.version = version, .kernel = machine.kernel_name()};
+  P2PD_ASSIGN_OR_RETURN(auto server, Server::Start(loop, broker, workers, std::move(options)));
+
+  bool stopping = false;
+  const auto stop = [&] {
+    if (!std::exchange(stopping, true)) Stop(loop, broker, *server, fds, grpc);
+  };
+  P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_term, loop.OnSignal(SIGTERM, stop));
+  P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_int, loop.OnSignal(SIGINT, stop));
+
+  const std::string summary = Summary(broker, machine.kernel_name());
+  Log(LogLevel::kInfo, absl::StrCat("p2pd ", version, " ", summary));
+  NotifyReady(summary);
+  return loop.Run();
+}
+
+}  // namespace
+
+absl::Status RunDaemon(const Flags& flags, const std::string& version, std::vector<NamedFd> inherited) {
+  P2PD_ASSIGN_OR_RETURN(const std::shared_ptr<const Policy> policy, ReadPolicy(flags.policy));
+  std::unique_ptr<Machine> machine = MakeLinuxMachine();
+  if (!flags.simulate.empty()) {
+    P2PD_ASSIGN_OR_RETURN(machine, MakeSimulatedMachine(flags.simulate));
+  }
+  P2PD_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
+  MemoryJournal journal;
+  ThreadScheduler scheduler;
+  BrokerOptions options;
+  options.sysfs_root = flags.sysfs_root.empty() ? machine->sysfs_root() : flags.sysfs_root;
+  options.managed = flags.manage;
+  options.quiesce_deadline = flags.quiesce_deadline;
+  Broker broker(options, machine->kernel(), scheduler, journal, policy);
+  P2PD_RETURN_IF_ERROR(broker.Start());
+  return Serve(*loop, broker, *machine, flags, version, inherited);
+}
+
+}  // namespace p2pd

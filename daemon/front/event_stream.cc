@@ -1,0 +1,123 @@
+#include "daemon/front/event_stream.h"
+
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/front/grpc_status.h"
+#include "daemon/front/to_proto.h"
+
+namespace p2pd {
+namespace {
+
+absl::Status FellBehind() {
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   {.reason = Reason::kQuota,
+                    .step = "WatchEvents",
+                    .object = "",
+                    .hint = "watch again: the first events show everything as it is then"},
+                   absl::StrCat("more than ", EventStream::kMaxQueued, " events are unread"));
+}
+
+absl::Status SessionEnded() {
+  return MakeError(absl::StatusCode::kUnauthenticated,
+                   {.reason = Reason::kSessionEnded, .step = "WatchEvents", .object = "", .hint = "connect anew"},
+                   "the session has ended");
+}
+
+}  // namespace
+
+class EventStream::Reactor final : public grpc::ServerWriteReactor<v1::Event> {
+ public:
+  Reactor(std::shared_ptr<EventStream> stream, std::function<void()> on_done)
+      : stream_(std::move(stream)), on_done_(std::move(on_done)) {}
+
+  void OnWriteDone(bool ok) override { stream_->OnWriteDone(ok); }
+  void OnCancel() override { stream_->End(absl::CancelledError("cancelled")); }
+  void OnDone() override {
+    on_done_();
+    delete this;
+  }
+
+ private:
+  const std::shared_ptr<EventStream> stream_;
+  const std::function<void()> on_done_;
+};
+
+std::pair<grpc::ServerWriteReactor<v1::Event>*, std::shared_ptr<EventStream>> EventStream::Create(
+    EventLoop& loop, SessionId viewer, std::function<void()> on_done) {
+  std::shared_ptr<EventStream> stream(new EventStream(loop, viewer));
+  stream->reactor_ = new Reactor(stream, std::move(on_done));
+  return {stream->reactor_, stream};
+}
+
+void EventStream::OnEvent(const std::shared_ptr<const Event>& event) {
+  MutexLock lock(mutex_);
+  if (end_.has_value()) return;
+  Queue(event);
+  if (std::exchange(pump_posted_, true)) return;
+  loop_.Post([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    {
+      MutexLock pump_lock(self->mutex_);
+      self->pump_posted_ = false;
+    }
+    self->Pump();
+  });
+}
+
+void EventStream::Queue(const std::shared_ptr<const Event>& event) {
+  if (event->type == EventType::kInSync) in_sync_ = true;
+  if (in_sync_ && queue_.size() >= kMaxQueued && event->type != EventType::kInSync) {
+    end_ = FellBehind();
+    queue_.clear();
+    return;
+  }
+  queue_.push_back(event);
+  const auto* session = std::get_if<SessionView>(&event->object);
+  if (session != nullptr && session->id == viewer_ && event->type == EventType::kDeleted) end_ = SessionEnded();
+}
+
+void EventStream::End(const absl::Status& status) {
+  {
+    MutexLock lock(mutex_);
+    if (!end_.has_value()) end_ = status;
+  }
+  Pump();
+}
+
+void EventStream::OnWriteDone(bool ok) {
+  {
+    MutexLock lock(mutex_);
+    writing_ = false;
+    if (!ok && !end_.has_value()) end_ = absl::CancelledError("the client is gone");
+  }
+  Pump();
+}
+
+void EventStream::Pump() {
+  std::shared_ptr<const Event> next;
+  absl::Status end;
+  {
+    MutexLock lock(mutex_);
+    if (finished_ || writing_) return;
+    if (end_.has_value()) {
+      finished_ = true;
+      end = *end_;
+      queue_.clear();
+    } else if (queue_.empty()) {
+      return;
+    } else {
+      writing_ = true;
+      next = std::move(queue_.front());
+      queue_.pop_front();
+    }
+  }
+  if (next == nullptr) return reactor_->Finish(ToGrpc(end));
+  written_ = ToProto(*next);
+  reactor_->StartWrite(&written_);
+}
+
+}  // namespace p2pd

@@ -1,0 +1,167 @@
+#include "daemon/front/fd_channel.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "daemon/base/errors.h"
+#include "daemon/front/fd_message.h"
+#include "daemon/front/resource_name.h"
+
+namespace p2pd {
+namespace {
+
+absl::Status CannotGrant(absl::StatusCode code, const PciAddress& device, absl::string_view what,
+                         absl::string_view hint) {
+  return MakeError(code,
+                   {.reason = code == absl::StatusCode::kResourceExhausted ? Reason::kQuota : Reason::kSessionEnded,
+                    .step = "send the fd",
+                    .object = NameOf(device),
+                    .hint = std::string(hint)},
+                   what);
+}
+
+v1::ServerFrame QuiesceFrame(const QuiesceNotice& notice) {
+  constexpr size_t kRoomForAName = 64;
+  v1::ServerFrame frame;
+  v1::QuiesceRequested& quiesce = *frame.mutable_quiesce_requested();
+  quiesce.set_operation(NameOf(notice.operation));
+  quiesce.set_device(NameOf(notice.device));
+  quiesce.set_generation(notice.generation);
+  quiesce.set_mapping_count(static_cast<uint32_t>(notice.mappings.size()));
+  quiesce.set_deadline_monotonic_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(notice.deadline)));
+  size_t size = frame.ByteSizeLong();
+  for (const MappingId mapping : notice.mappings) {
+    size += NameOf(mapping).size() + 2;
+    if (size + kRoomForAName > kMaxFrameSize) break;
+    quiesce.add_mappings(NameOf(mapping));
+  }
+  return frame;
+}
+
+}  // namespace
+
+FdChannel::FdChannel(UniqueFd socket, absl::AnyInvocable<void()> on_backlog)
+    : socket_number_(socket.get()), on_backlog_(std::move(on_backlog)), socket_(std::move(socket)) {}
+
+absl::Status FdChannel::GrantDevice(const PciAddress& device, const std::string& request_id, UniqueFd fd) {
+  v1::ServerFrame frame;
+  frame.mutable_grant()->set_kind(v1::Grant::DEVICE);
+  frame.mutable_grant()->set_name(NameOf(device));
+  frame.mutable_grant()->set_request_id(request_id);
+  const std::string bytes = frame.SerializeAsString();
+
+  MutexLock lock(mutex_);
+  const auto gone = [&] {
+    return CannotGrant(absl::StatusCode::kUnavailable, device, "the session's fd channel has hung up", "connect anew");
+  };
+  if (!socket_.valid() || hung_up_) return gone();
+  if (EverythingReadLocked()) unread_grants_ = 0;
+  if (unread_grants_ >= kMaxUnreadGrants || !backlog_.empty()) {
+    return CannotGrant(absl::StatusCode::kResourceExhausted, device, "the session leaves too much unread",
+                       "read the fd channel while calls are in progress");
+  }
+  switch (SendPacket(socket_, bytes, fd)) {
+    case SendResult::kSent:
+      ++unread_grants_;
+      return absl::OkStatus();
+    case SendResult::kFull:
+      return CannotGrant(absl::StatusCode::kResourceExhausted, device, "the session's fd channel is full",
+                         "read the fd channel while calls are in progress");
+    case SendResult::kGone:
+      break;
+  }
+  return gone();
+}
+
+void FdChannel::RequestQuiesce(const QuiesceNotice& notice) { Send(QuiesceFrame(notice)); }
+
+void FdChannel::Resume(const ResumeNotice& notice) {
+  v1::ServerFrame frame;
+  v1::Resumed& resumed = *frame.mutable_resumed();
+  resumed.set_operation(NameOf(notice.operation));
+  resumed.set_device(NameOf(notice.device));
+  resumed.set_generation(notice.generation);
+  resumed.set_restored(notice.restored);
+  resumed.set_lost(notice.lost);
+  Send(frame);
+}
+
+void FdChannel::End(const std::string& reason) {
+  constexpr size_t kMaxReason = 1024;
+  v1::ServerFrame frame;
+  frame.mutable_ended()->set_reason(reason.substr(0, kMaxReason));
+  const std::string bytes = frame.SerializeAsString();
+  MutexLock lock(mutex_);
+  if (!socket_.valid() || hung_up_) return;
+  if (backlog_.empty()) SendPacket(socket_, bytes);
+  HangUpLocked();
+}
+
+void FdChannel::Send(const v1::ServerFrame& frame) {
+  std::string bytes = frame.SerializeAsString();
+  bool backlog = false;
+  {
+    MutexLock lock(mutex_);
+    if (!socket_.valid() || hung_up_) return;
+    backlog = SendLocked(std::move(bytes));
+  }
+  if (backlog) on_backlog_();
+}
+
+bool FdChannel::SendLocked(std::string bytes) {
+  if (backlog_.empty()) {
+    switch (SendPacket(socket_, bytes)) {
+      case SendResult::kSent:
+        return false;
+      case SendResult::kGone:
+        HangUpLocked();
+        return false;
+      case SendResult::kFull:
+        break;
+    }
+  }
+  if (backlog_.size() >= kMaxBacklog) {
+    HangUpLocked();
+    return false;
+  }
+  backlog_.push_back(std::move(bytes));
+  return backlog_.size() == 1;
+}
+
+bool FdChannel::Flush() {
+  MutexLock lock(mutex_);
+  if (!socket_.valid() || hung_up_) return false;
+  while (!backlog_.empty()) {
+    const SendResult result = SendPacket(socket_, backlog_.front());
+    if (result == SendResult::kFull) return true;
+    if (result == SendResult::kGone) {
+      HangUpLocked();
+      return false;
+    }
+    backlog_.pop_front();
+  }
+  return false;
+}
+
+UniqueFd FdChannel::TakeSocket() {
+  MutexLock lock(mutex_);
+  backlog_.clear();
+  return std::move(socket_);
+}
+
+// What was sent stays readable for the client. The reader sees the hang-up, and ends the session.
+void FdChannel::HangUpLocked() {
+  hung_up_ = true;
+  backlog_.clear();
+  shutdown(socket_.get(), SHUT_RDWR);
+}
+
+bool FdChannel::EverythingReadLocked() const {
+  int unread_bytes = 0;
+  return ioctl(socket_.get(), SIOCOUTQ, &unread_bytes) == 0 && unread_bytes == 0;
+}
+
+}  // namespace p2pd

@@ -1,0 +1,37 @@
+#include "daemon/front/fd_server.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/front/fd_message.h"
+#include "daemon/front/peer_identity.h"
+#include "daemon/service/log.h"
+
+namespace p2pd {
+
+FdServer::~FdServer() {
+  for (auto& [pointer, connection] : connections_) connection->Close("p2pd stops");
+}
+
+void FdServer::Adopt(UniqueFd connection, absl::StatusOr<ConnectionTable::Lease> lease) {
+  if (!lease.ok()) return TurnAway(std::move(connection), lease.status(), {});
+  auto peer = IdentifyPeer(connection);
+  if (!peer.ok()) return TurnAway(std::move(connection), peer.status(), *std::move(lease));
+  auto started = FdConnection::Start(around_, *std::move(peer), std::move(connection), *std::move(lease),
+                                     [this](FdConnection* closed) { connections_.erase(closed); });
+  if (!started.ok()) {
+    Log(LogLevel::kWarning, absl::StrCat("a client could not be taken: ", std::string(started.status().message())));
+    return;
+  }
+  connections_.emplace(started->get(), *started);
+}
+
+void FdServer::TurnAway(UniqueFd connection, const absl::Status& why, ConnectionTable::Lease lease) {
+  v1::ServerFrame frame;
+  frame.mutable_ended()->set_reason(std::string(why.message()));
+  SendPacket(connection, frame.SerializeAsString());
+  around_.workers.Run([connection = std::move(connection), lease = std::move(lease)]() mutable { connection.Reset(); });
+}
+
+}  // namespace p2pd

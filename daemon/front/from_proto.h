@@ -1,0 +1,23 @@
+// Requests of the API as core's arguments. Pure: refuses what is malformed, decides nothing.
+#ifndef P2PD_DAEMON_FRONT_FROM_PROTO_H_
+#define P2PD_DAEMON_FRONT_FROM_PROTO_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/core/types.h"
+#include "proto/p2pd/v1/broker.pb.h"
+
+namespace p2pd {
+
+// All errors: InvalidArgument, naming the field.
+absl::Status CheckRequestId(const std::string& request_id);
+absl::StatusOr<Window> FromProto(const v1::Window& window);
+absl::StatusOr<std::vector<PciAddress>> FromProto(const v1::CreateAddressSpaceRequest& request);
+absl::StatusOr<MapArgs> FromProto(const v1::MapRequest& request);
+absl::StatusOr<MapMemoryArgs> FromProto(const v1::MapMemoryRequest& request);
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_FRONT_FROM_PROTO_H_

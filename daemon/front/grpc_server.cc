@@ -1,0 +1,111 @@
+#include "daemon/front/grpc_server.h"
+
+#include <grpc/grpc.h>
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/service/log.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
+#include "grpcpp/security/server_credentials.h"
+
+namespace p2pd {
+namespace {
+
+constexpr int kMaxMessageSize = 64 * 1024;
+constexpr int kMaxStreamsAConnection = 100;
+constexpr int kHandshakeTimeoutMs = 10000;
+// Reflection is synchronous in this gRPC: each stream of it holds a thread.
+constexpr int kMaxSyncThreads = 8;
+
+// Once a process: a server that comes and goes would stop and start gRPC's own threads each time.
+void InitGrpcOnce() {
+  static const bool done = [] {
+    grpc_init();
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+void SetLimits(grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("p2pd");
+  quota.SetMaxThreads(kMaxSyncThreads);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  builder.SetMaxReceiveMessageSize(kMaxMessageSize);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsAConnection);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(EventLoop& loop, Broker& broker, Scheduler& workers,
+                                                              GrpcService::About about) {
+  InitGrpcOnce();
+  std::unique_ptr<GrpcServer> server(new GrpcServer(loop, broker, workers, std::move(about)));
+  P2PD_RETURN_IF_ERROR(server->Build());
+  return server;
+}
+
+GrpcServer::GrpcServer(EventLoop& loop, Broker& broker, Scheduler& workers, GrpcService::About about)
+    : loop_(loop), workers_(workers), service_(broker, loop, std::move(about)) {}
+
+absl::Status GrpcServer::Build() {
+  using ConnectionType = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  builder.RegisterService(&service_);
+  // Insecure: the kernel says who connects (the listener), the token says for which session a call is.
+  acceptor_ =
+      builder.experimental().AddExternalConnectionAcceptor(ConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
+  server_->GetHealthCheckService()->SetServingStatus(v1::Broker::service_full_name(), true);
+  return absl::OkStatus();
+}
+
+GrpcServer::~GrpcServer() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+}
+
+void GrpcServer::StopServing() { server_->GetHealthCheckService()->SetServingStatus(false); }
+
+void GrpcServer::Adopt(UniqueFd connection, absl::StatusOr<ConnectionTable::Lease> lease) {
+  if (!lease.ok()) {
+    workers_.Run([connection = std::move(connection)]() mutable { connection.Reset(); });
+    return;
+  }
+  auto duplicate = Duplicate(connection);
+  const absl::Status tracked = duplicate.ok() ? Track(*std::move(duplicate), *std::move(lease)) : duplicate.status();
+  if (!tracked.ok()) {
+    Log(LogLevel::kWarning, absl::StrCat("a gRPC client could not be taken: ", std::string(tracked.message())));
+    return;
+  }
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+  parameters.fd = connection.Release();
+  acceptor_->HandleNewConnection(&parameters);
+}
+
+absl::Status GrpcServer::Track(UniqueFd duplicate, ConnectionTable::Lease lease) {
+  const uint64_t id = next_connection_++;
+  // No events asked for: a hang-up is always told, and nothing else concerns us.
+  P2PD_ASSIGN_OR_RETURN(EventLoop::Watch hung_up,
+                        loop_.WatchFd(duplicate, 0, [this, id](uint32_t) { connections_.erase(id); }));
+  connections_.emplace(
+      id, Connection{.duplicate = std::move(duplicate), .lease = std::move(lease), .hung_up = std::move(hung_up)});
+  return absl::OkStatus();
+}
+
+}  // namespace p2pd

@@ -1,0 +1,82 @@
+// The API's calls, over core. Each is three steps: whose session it is (the token), what is asked (plain
+// values), core's answer as a message. Nothing is decided here, and no call blocks.
+//
+// grpc_looking.cc has the calls that only look, grpc_devices.cc those that change a device, grpc_grants.cc
+// those that change a grant.
+#ifndef P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
+#define P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "daemon/base/mutex.h"
+#include "daemon/core/broker.h"
+#include "daemon/service/event_loop.h"
+#include "proto/p2pd/v1/broker.grpc.pb.h"
+
+namespace p2pd {
+
+class GrpcService final : public v1::Broker::CallbackService {
+ public:
+  struct About {
+    std::string version;
+    std::string kernel;  // "linux" or "simulation"
+  };
+  static constexpr int kMaxWatchesASession = 8;
+
+  // The broker and the loop outlive the service.
+  GrpcService(Broker& broker, EventLoop& loop, About about);
+
+  using Context = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+
+  Reactor* GetStatus(Context*, const v1::GetStatusRequest*, v1::Status*) override;
+  Reactor* ListDevices(Context*, const v1::ListDevicesRequest*, v1::ListDevicesResponse*) override;
+  Reactor* GetDevice(Context*, const v1::GetDeviceRequest*, v1::Device*) override;
+  Reactor* ListSessions(Context*, const v1::ListSessionsRequest*, v1::ListSessionsResponse*) override;
+  Reactor* ListExports(Context*, const v1::ListExportsRequest*, v1::ListExportsResponse*) override;
+  Reactor* GetExport(Context*, const v1::GetExportRequest*, v1::Export*) override;
+  Reactor* ListAddressSpaces(Context*, const v1::ListAddressSpacesRequest*, v1::ListAddressSpacesResponse*) override;
+  Reactor* GetAddressSpace(Context*, const v1::GetAddressSpaceRequest*, v1::AddressSpace*) override;
+  Reactor* ListMappings(Context*, const v1::ListMappingsRequest*, v1::ListMappingsResponse*) override;
+  Reactor* GetMapping(Context*, const v1::GetMappingRequest*, v1::Mapping*) override;
+  Reactor* ListOperations(Context*, const v1::ListOperationsRequest*, v1::ListOperationsResponse*) override;
+  Reactor* GetOperation(Context*, const v1::GetOperationRequest*, v1::Operation*) override;
+  grpc::ServerWriteReactor<v1::Event>* WatchEvents(Context*, const v1::WatchEventsRequest*) override;
+
+  Reactor* OpenDevice(Context*, const v1::OpenDeviceRequest*, v1::Device*) override;
+  Reactor* CloseDevice(Context*, const v1::CloseDeviceRequest*, v1::Device*) override;
+  Reactor* DeviceReady(Context*, const v1::DeviceReadyRequest*, v1::Device*) override;
+  Reactor* ResetDevice(Context*, const v1::ResetDeviceRequest*, v1::Operation*) override;
+
+  Reactor* CreateExport(Context*, const v1::CreateExportRequest*, v1::Export*) override;
+  Reactor* DeleteExport(Context*, const v1::DeleteExportRequest*, v1::DeleteExportResponse*) override;
+  Reactor* CreateAddressSpace(Context*, const v1::CreateAddressSpaceRequest*, v1::AddressSpace*) override;
+  Reactor* DeleteAddressSpace(Context*, const v1::DeleteAddressSpaceRequest*, v1::DeleteAddressSpaceResponse*) override;
+  Reactor* Map(Context*, const v1::MapRequest*, v1::Mapping*) override;
+  Reactor* MapMemory(Context*, const v1::MapMemoryRequest*, v1::Mapping*) override;
+  Reactor* Unmap(Context*, const v1::UnmapRequest*, v1::Mapping*) override;
+
+ private:
+  // Fills the response at once.
+  Reactor* Look(Context* context, absl::FunctionRef<absl::Status(SessionId viewer)> look);
+  // `start` gives core a Reply that finishes the reactor; or it returns an error, and core knows nothing.
+  Reactor* Change(Context* context, const std::string& request_id,
+                  absl::FunctionRef<absl::Status(SessionId session, Reactor* reactor)> start);
+  absl::StatusOr<SessionId> Authenticate(const Context& context) const;
+  absl::Status BeginWatch(SessionId session) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndWatch(SessionId session) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Broker& broker_;
+  EventLoop& loop_;
+  const About about_;
+  Mutex mutex_;
+  absl::flat_hash_map<SessionId, int> watches_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace p2pd
+
+#endif  // P2PD_DAEMON_FRONT_GRPC_SERVICE_H_

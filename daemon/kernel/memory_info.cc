@@ -1,0 +1,37 @@
+#include "daemon/kernel/memory_info.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+
+namespace p2pd {
+
+absl::StatusOr<MemoryInfo> InspectFile(FdRef file) {
+  const std::string object = absl::StrCat("fd ", file.get());
+  struct stat status = {};
+  if (fstat(file.get(), &status) != 0) return ErrnoError("fstat", object, errno);
+  const int flags = fcntl(file.get(), F_GETFL);
+  if (flags < 0) return ErrnoError("F_GETFL", object, errno);
+  MemoryInfo info = {
+      .size = static_cast<uint64_t>(status.st_size),
+      .allocated = static_cast<uint64_t>(status.st_blocks) * 512,
+      .writable = (flags & O_ACCMODE) == O_RDWR || (flags & O_ACCMODE) == O_WRONLY,
+  };
+  const int seals = fcntl(file.get(), F_GET_SEALS);
+  if (seals < 0) return info;
+  struct statfs file_system = {};
+  if (fstatfs(file.get(), &file_system) != 0) return ErrnoError("fstatfs", object, errno);
+  info.is_memfd = true;
+  info.is_hugetlb = file_system.f_type == HUGETLBFS_MAGIC;
+  info.sealed_shrink = (seals & F_SEAL_SHRINK) != 0;
+  info.sealed_write = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0;
+  return info;
+}
+
+}  // namespace p2pd

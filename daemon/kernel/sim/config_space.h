@@ -1,0 +1,50 @@
+// Configuration space of a simulated device as VFIO shows it to user space: identity is read-only, BAR
+// registers answer the sizing protocol and move nothing, COMMAND is the guest's own.
+#ifndef P2PD_DAEMON_KERNEL_SIM_CONFIG_SPACE_H_
+#define P2PD_DAEMON_KERNEL_SIM_CONFIG_SPACE_H_
+
+#include <array>
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "daemon/kernel/sim/device_spec.h"
+
+namespace p2pd::sim {
+
+inline constexpr uint16_t kCommandIo = 0x1;
+inline constexpr uint16_t kCommandMemory = 0x2;
+inline constexpr uint16_t kCommandBusMaster = 0x4;
+inline constexpr uint64_t kCommandOffset = 4;
+
+class ConfigSpace {
+ public:
+  explicit ConfigSpace(const DeviceSpec& spec);
+
+  uint64_t size() const { return size_; }  // 4096 bytes, or 256 for conventional PCI
+  absl::Span<const uint8_t> bytes() const { return absl::MakeConstSpan(bytes_).first(size_); }
+
+  uint16_t command() const;
+  void set_command(uint16_t command);
+  bool memory_enabled() const { return (command() & kCommandMemory) != 0; }
+  bool bus_master() const { return (command() & kCommandBusMaster) != 0; }
+
+  // A write by software, inside the space: what is read-only stays. True when it asked for a function reset
+  // (Initiate FLR in the PCI Express capability), which is the caller's to carry out; the bit reads as 0.
+  bool Write(uint64_t offset, absl::Span<const uint8_t> bytes);
+
+ private:
+  void Put(uint64_t offset, uint64_t value, int width);
+  void PutBars(const DeviceSpec& spec);
+  void PutExpress(uint64_t at, uint8_t next, bool resettable);
+  void PutMsix(uint64_t at, const MsixSpec& msix);
+  void AllowWrites(uint64_t offset, uint64_t mask, int width);
+
+  uint64_t size_;
+  uint64_t device_control_ = 0;  // where the PCI Express capability has it; 0: there is none
+  std::array<uint8_t, 4096> bytes_ = {};
+  std::array<uint8_t, 4096> writable_ = {};
+};
+
+}  // namespace p2pd::sim
+
+#endif  // P2PD_DAEMON_KERNEL_SIM_CONFIG_SPACE_H_

@@ -1,0 +1,102 @@
+#include "daemon/kernel/sim/sysfs_writer.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "gtest/gtest.h"
+
+namespace p2pd::sim {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SysfsWriterTest : public testing::Test {
+ protected:
+  SysfsWriterTest() {
+    std::string name = (fs::temp_directory_path() / "p2pd-sysfs.XXXXXX").string();
+    root_ = mkdtemp(name.data());
+  }
+  ~SysfsWriterTest() override { fs::remove_all(root_); }
+
+  void WriteSample() {
+    const auto simulation = ReadSimulationFile("deploy/simulation/two_nvme.textproto");
+    ASSERT_TRUE(simulation.ok()) << simulation.status();
+    const absl::Status status = WriteSysfs(root_.string(), *ParseSimulation(*simulation));
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  std::string Read(const fs::path& path) {
+    std::ifstream file(root_ / path, std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  }
+
+  fs::path root_;
+};
+
+TEST_F(SysfsWriterTest, DescribesADevice) {
+  WriteSample();
+  const fs::path nvme = "bus/pci/devices/0000:01:00.0";
+  EXPECT_EQ(Read(nvme / "vendor"), "0x1b36\n");
+  EXPECT_EQ(Read(nvme / "device"), "0x0010\n");
+  EXPECT_EQ(Read(nvme / "class"), "0x010802\n");
+  EXPECT_EQ(Read(nvme / "numa_node"), "-1\n");
+  EXPECT_EQ(Read(nvme / "reset_method"), "flr\n");
+  EXPECT_EQ(fs::read_symlink(root_ / nvme / "driver").filename(), "vfio-pci");
+  EXPECT_TRUE(fs::is_directory(root_ / nvme / "vfio-dev/vfio0"));
+  EXPECT_EQ(Read(nvme / "config").size(), 4096u);
+  EXPECT_EQ(Read(nvme / "config").substr(0, 4), "\x36\x1b\x10" + std::string(1, '\0'));
+  EXPECT_FALSE(fs::exists(root_ / "bus/pci/devices/0000:00:10.0/reset_method"));
+}
+
+TEST_F(SysfsWriterTest, ListsTheBars) {
+  WriteSample();
+  std::ifstream resource(root_ / "bus/pci/devices/0000:01:00.0/resource");
+  std::string line;
+  ASSERT_TRUE(std::getline(resource, line));
+  EXPECT_EQ(line, "0x00000000c0000000 0x00000000c0003fff 0x0000000000040200");
+  ASSERT_TRUE(std::getline(resource, line));
+  EXPECT_EQ(line, "0x0000000000000000 0x0000000000000000 0x0000000000000000");
+  ASSERT_TRUE(std::getline(resource, line));
+  EXPECT_EQ(line, "0x0000380000000000 0x0000380003ffffff 0x0000000000142200");
+}
+
+TEST_F(SysfsWriterTest, EveryLinkLeadsSomewhereInTheTree) {
+  WriteSample();
+  int links = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(root_)) {
+    if (!entry.is_symlink()) continue;
+    ++links;
+    EXPECT_TRUE(fs::exists(entry.path())) << entry.path();
+    EXPECT_TRUE(fs::read_symlink(entry.path()).is_relative()) << entry.path();
+  }
+  EXPECT_GT(links, 4 * 4);
+}
+
+TEST_F(SysfsWriterTest, PutsDevicesBelowThePortsThatLeadToThem) {
+  WriteSample();
+  const fs::path nvme = fs::canonical(root_ / "bus/pci/devices/0000:01:00.0");
+  const fs::path port = nvme.parent_path();
+  EXPECT_EQ(port.parent_path().filename(), "pci0000:00");
+  EXPECT_EQ(Read(port / "class"), "0x060400\n");
+  EXPECT_EQ(Read(port / "config")[0x19], 1);  // its secondary bus
+  EXPECT_EQ(fs::canonical(root_ / "bus/pci/devices/0000:00:10.0").parent_path().filename(), "pci0000:00");
+  EXPECT_NE(fs::canonical(root_ / "bus/pci/devices/0000:02:00.0").parent_path(), port);
+}
+
+TEST_F(SysfsWriterTest, FillsIommuGroups) {
+  WriteSample();
+  const fs::path nvme = root_ / "bus/pci/devices/0000:01:00.0";
+  const fs::path group = fs::canonical(nvme / "iommu_group");
+  EXPECT_EQ(group.filename(), "10");
+  EXPECT_EQ(fs::canonical(group / "devices/0000:01:00.0"), fs::canonical(nvme));
+  EXPECT_EQ(Read(group / "reserved_regions"), "0x00000000fee00000 0x00000000feefffff msi\n");
+}
+
+TEST_F(SysfsWriterTest, SaysWhatItCouldNotWrite) {
+  const absl::Status status = WriteSysfs("/proc/p2pd", {});
+  EXPECT_FALSE(status.ok());
+}
+
+}  // namespace
+}  // namespace p2pd::sim

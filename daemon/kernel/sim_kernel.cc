@@ -1,0 +1,260 @@
+#include "daemon/kernel/sim_kernel.h"
+
+#include <chrono>
+#include <utility>
+
+#include "daemon/base/errors.h"
+#include "daemon/kernel/linux_hints.h"
+#include "daemon/kernel/sim/device_spec.h"
+#include "daemon/kernel/sim/sysfs_writer.h"
+
+namespace p2pd {
+
+using sim::FailPoint;
+using sim::Verb;
+
+namespace {
+
+// Errors explain themselves as Linux's do.
+absl::Status Explain(const absl::Status& status) {
+  const ErrorInfo info = GetErrorInfo(status);
+  return status.ok() || !info.hint.empty() ? status : WithHint(status, HintFor(info.step, info.error));
+}
+
+template <typename T>
+absl::StatusOr<T> Explain(absl::StatusOr<T> result) {
+  if (result.ok()) return result;
+  return Explain(result.status());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SimKernel>> SimKernel::Create(const v1::Simulation& machine, Options options) {
+  P2PD_ASSIGN_OR_RETURN(std::vector<sim::DeviceSpec> specs, sim::ParseSimulation(machine));
+  P2PD_ASSIGN_OR_RETURN(std::unique_ptr<sim::Machine> built, sim::Machine::Create(specs));
+  return std::unique_ptr<SimKernel>(new SimKernel(std::move(specs), std::move(built), std::move(options)));
+}
+
+absl::StatusOr<std::unique_ptr<SimKernel>> SimKernel::CreateFromFile(const std::string& path, Options options) {
+  P2PD_ASSIGN_OR_RETURN(const v1::Simulation machine, sim::ReadSimulationFile(path));
+  return Create(machine, std::move(options));
+}
+
+absl::Status SimKernel::WriteSysfs(const std::string& dir) const { return sim::WriteSysfs(dir, specs_); }
+
+bool SimKernel::Step() {
+  MutexLock lock(mutex_);
+  machine_->CatchUp();
+  return machine_->Step();
+}
+
+bool SimKernel::AwaitModel(absl::Duration at_most) {
+  MutexLock lock(mutex_);
+  machine_->CatchUp();
+  if (!machine_->HasModelBound()) model_bound_.wait_for(mutex_, absl::ToChronoNanoseconds(at_most));
+  return machine_->HasModelBound();
+}
+
+absl::Status SimKernel::Begin(Verb verb) {
+  machine_->CatchUp();
+  const sim::FaultPlan::Failure failure = faults_.Next(verb);
+  if (failure.error == 0 || failure.point != FailPoint::kBeforeAnything) return absl::OkStatus();
+  return ErrnoError(sim::CallName(verb), sim::VerbName(verb), failure.error, "a failure that was asked for");
+}
+
+absl::Status SimKernel::BeginWhenIdle(Verb verb, FdRef device) {
+  while (machine_->Resetting(device)) reset_done_.wait(mutex_);
+  return Begin(verb);
+}
+
+absl::StatusOr<UniqueFd> SimKernel::OpenDevice(absl::string_view cdev) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kOpenDevice));
+  return Explain(machine_->OpenDevice(cdev));
+}
+
+absl::Status SimKernel::BindDevice(FdRef device, FdRef context) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kBindDevice));
+  P2PD_RETURN_IF_ERROR(Explain(machine_->BindDevice(device, context)));
+  model_bound_.notify_all();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DeviceInfo> SimKernel::GetDeviceInfo(FdRef device) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kGetDeviceInfo));
+  return Explain(machine_->GetDeviceInfo(device));
+}
+
+absl::StatusOr<RegionInfo> SimKernel::GetRegionInfo(FdRef device, int region) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kGetRegionInfo));
+  return Explain(machine_->GetRegionInfo(device, region));
+}
+
+absl::Status SimKernel::ProbeExport(FdRef device) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kProbeExport));
+  return Explain(machine_->ProbeExport(device));
+}
+
+absl::StatusOr<UniqueFd> SimKernel::ExportDmaBuf(FdRef device, int bar, Range range) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(BeginWhenIdle(Verb::kExportDmaBuf, device));
+  return Explain(machine_->ExportDmaBuf(device, bar, range));
+}
+
+absl::Status SimKernel::ResetDevice(FdRef device) {
+  sim::Device* resetting = nullptr;
+  absl::Duration duration;
+  int error = 0;
+  {
+    MutexLock lock(mutex_);
+    while (machine_->Resetting(device)) reset_done_.wait(mutex_);
+    machine_->CatchUp();
+    const sim::FaultPlan::Failure failure = faults_.Next(Verb::kResetDevice);
+    error = failure.error;
+    if (error != 0 && failure.point == FailPoint::kBeforeAnything) {
+      return ErrnoError(sim::CallName(Verb::kResetDevice), "", error, "a failure that was asked for");
+    }
+    P2PD_ASSIGN_OR_RETURN(resetting, Explain(machine_->BeginReset(device)));
+    duration = resetting->spec().reset_time;
+  }
+  // Everybody else may go on meanwhile, but for what touches this device.
+  if (error == 0 && options_.sleep != nullptr && duration > absl::ZeroDuration()) options_.sleep(duration);
+  MutexLock lock(mutex_);
+  const absl::Status status = Explain(machine_->FinishReset(*resetting, error));
+  reset_done_.notify_all();
+  return status;
+}
+
+absl::Status SimKernel::ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(BeginWhenIdle(Verb::kReadConfig, device));
+  return Explain(machine_->ReadConfig(device, offset, bytes));
+}
+
+absl::Status SimKernel::WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(BeginWhenIdle(Verb::kWriteConfig, device));
+  return Explain(machine_->WriteConfig(device, offset, bytes));
+}
+
+absl::Status SimKernel::DisableInterrupts(FdRef device) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(BeginWhenIdle(Verb::kDisableInterrupts, device));
+  return Explain(machine_->DisableInterrupts(device));
+}
+
+absl::StatusOr<UniqueFd> SimKernel::OpenContext() {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kOpenContext));
+  return Explain(machine_->OpenContext());
+}
+
+absl::StatusOr<IoasId> SimKernel::AllocIoas(FdRef context) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kAllocIoas));
+  return Explain(machine_->AllocIoas(context));
+}
+
+absl::Status SimKernel::DestroyIoas(FdRef context, IoasId ioas) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kDestroyIoas));
+  return Explain(machine_->DestroyIoas(context, ioas));
+}
+
+absl::Status SimKernel::AttachDevice(FdRef device, IoasId ioas) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kAttachDevice));
+  return Explain(machine_->AttachDevice(device, ioas));
+}
+
+absl::Status SimKernel::DetachDevice(FdRef device) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kDetachDevice));
+  return Explain(machine_->DetachDevice(device));
+}
+
+absl::StatusOr<IovaLayout> SimKernel::GetIovaLayout(FdRef context, IoasId ioas) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kGetIovaLayout));
+  return Explain(machine_->GetIovaLayout(context, ioas));
+}
+
+absl::Status SimKernel::MapFile(FdRef context, const MapRequest& map) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kMapFile));
+  return Explain(machine_->MapFile(context, map));
+}
+
+absl::Status SimKernel::Unmap(FdRef context, IoasId ioas, Range iova) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kUnmap));
+  return Explain(machine_->Unmap(context, ioas, iova));
+}
+
+absl::StatusOr<MemoryInfo> SimKernel::InspectMemory(FdRef file) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kInspectMemory));
+  return Explain(machine_->InspectMemory(file));
+}
+
+void SimKernel::FailNth(Verb verb, int nth, int error, FailPoint point) {
+  MutexLock lock(mutex_);
+  faults_.FailNth(verb, nth, error, point);
+}
+
+int SimKernel::CallCount(Verb verb) {
+  MutexLock lock(mutex_);
+  return faults_.CallCount(verb);
+}
+
+std::string SimKernel::CdevOf(const PciAddress& address) {
+  MutexLock lock(mutex_);
+  const sim::Device* const device = machine_->Find(address);
+  return device == nullptr ? "" : device->spec().cdev;
+}
+
+void SimKernel::SetResettable(const PciAddress& address, bool resettable) {
+  MutexLock lock(mutex_);
+  sim::Device* const device = machine_->Find(address);
+  if (device != nullptr) device->set_has_reset_method(resettable);
+}
+
+bool SimKernel::CanReach(const PciAddress& device, const PciAddress& exporter, int bar, uint64_t offset) {
+  MutexLock lock(mutex_);
+  machine_->CatchUp();
+  const sim::Device* const from = machine_->Find(device);
+  const sim::Device* const to = machine_->Find(exporter);
+  return from != nullptr && to != nullptr && machine_->CanReach(*from, *to, bar, offset);
+}
+
+bool SimKernel::CanReachFile(const PciAddress& device, FdRef file, uint64_t offset) {
+  MutexLock lock(mutex_);
+  machine_->CatchUp();
+  const sim::Device* const from = machine_->Find(device);
+  return from != nullptr && machine_->CanReachFile(*from, file, offset);
+}
+
+bool SimKernel::DmaRead(const PciAddress& device, uint64_t iova, absl::Span<uint8_t> bytes) {
+  MutexLock lock(mutex_);
+  machine_->CatchUp();
+  sim::Device* const from = machine_->Find(device);
+  return from != nullptr && machine_->DmaRead(*from, iova, bytes);
+}
+
+bool SimKernel::DmaWrite(const PciAddress& device, uint64_t iova, absl::Span<const uint8_t> bytes) {
+  MutexLock lock(mutex_);
+  machine_->CatchUp();
+  sim::Device* const from = machine_->Find(device);
+  return from != nullptr && machine_->DmaWrite(*from, iova, bytes);
+}
+
+std::vector<sim::DmaFault> SimKernel::faults() {
+  MutexLock lock(mutex_);
+  return machine_->faults();
+}
+
+}  // namespace p2pd

@@ -1,0 +1,86 @@
+// Failures that a test asks for: each verb fails in turn, once, and without effect.
+#include <cerrno>
+#include <functional>
+#include <map>
+
+#include "daemon/kernel/sim_kernel_fixture.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+using sim::FailPoint;
+using sim::Verb;
+
+using SimKernelFaultsTest = SimKernelTest;
+
+TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
+  const UniqueFd spare = Open(kEngine);
+  const UniqueFd nvme = OpenBound(kNvme);
+  const UniqueFd memory = NewMemory();
+  uint8_t bytes[2] = {};
+  SimKernel& k = *kernel_;
+  const std::map<Verb, std::function<absl::Status()>> calls = {
+      {Verb::kOpenDevice, [&] { return k.OpenDevice("vfio0").status(); }},
+      {Verb::kBindDevice, [&] { return k.BindDevice(spare, context_); }},
+      {Verb::kGetDeviceInfo, [&] { return k.GetDeviceInfo(nvme).status(); }},
+      {Verb::kGetRegionInfo, [&] { return k.GetRegionInfo(nvme, 0).status(); }},
+      {Verb::kProbeExport, [&] { return k.ProbeExport(nvme); }},
+      {Verb::kExportDmaBuf, [&] { return k.ExportDmaBuf(nvme, 2, {.start = 0, .length = kPage}).status(); }},
+      {Verb::kResetDevice, [&] { return k.ResetDevice(nvme); }},
+      {Verb::kReadConfig, [&] { return k.ReadConfig(nvme, 0, bytes); }},
+      {Verb::kWriteConfig, [&] { return k.WriteConfig(nvme, 0, bytes); }},
+      {Verb::kDisableInterrupts, [&] { return k.DisableInterrupts(nvme); }},
+      {Verb::kOpenContext, [&] { return k.OpenContext().status(); }},
+      {Verb::kAllocIoas, [&] { return k.AllocIoas(context_).status(); }},
+      {Verb::kAttachDevice, [&] { return k.AttachDevice(nvme, ioas_); }},
+      {Verb::kGetIovaLayout, [&] { return k.GetIovaLayout(context_, ioas_).status(); }},
+      {Verb::kMapFile, [&] { return Map(memory); }},
+      {Verb::kUnmap, [&] { return k.Unmap(context_, ioas_, {.start = kIova, .length = kPage}); }},
+      {Verb::kDetachDevice, [&] { return k.DetachDevice(nvme); }},
+      {Verb::kInspectMemory, [&] { return k.InspectMemory(memory).status(); }},
+      {Verb::kDestroyIoas, [&] { return k.DestroyIoas(context_, ioas_); }},
+  };
+  ASSERT_EQ(calls.size(), sim::kAllVerbs.size());
+  // In an order in which each can succeed: unmap after map, destroy last.
+  for (const Verb verb :
+       {Verb::kOpenDevice, Verb::kBindDevice, Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
+        Verb::kExportDmaBuf, Verb::kResetDevice, Verb::kReadConfig, Verb::kWriteConfig, Verb::kDisableInterrupts,
+        Verb::kOpenContext, Verb::kAllocIoas, Verb::kAttachDevice, Verb::kGetIovaLayout, Verb::kMapFile, Verb::kUnmap,
+        Verb::kDetachDevice, Verb::kInspectMemory, Verb::kDestroyIoas}) {
+    SCOPED_TRACE(std::string(sim::VerbName(verb)));
+    const int before = k.CallCount(verb);
+    k.FailNth(verb, 1, EIO);
+    const absl::Status failed = calls.at(verb)();
+    EXPECT_EQ(ErrnoOf(failed), EIO);
+    EXPECT_EQ(GetErrorInfo(failed).step, std::string(sim::CallName(verb)));
+    EXPECT_EQ(calls.at(verb)(), absl::OkStatus());
+    EXPECT_EQ(k.CallCount(verb), before + 2);
+  }
+}
+
+TEST_F(SimKernelFaultsTest, FailsTheNthCallFromNowOn) {
+  const UniqueFd memory = NewMemory();
+  kernel_->FailNth(Verb::kMapFile, 2, ENOMEM);
+  EXPECT_EQ(Map(memory, kIova), absl::OkStatus());
+  EXPECT_EQ(ErrnoOf(Map(memory, kIova + kPage)), ENOMEM);
+  EXPECT_EQ(Map(memory, kIova + kPage), absl::OkStatus());
+}
+
+TEST_F(SimKernelFaultsTest, AFailedResetRevokesWhereLinuxWouldHaveRevoked) {
+  const UniqueFd engine = OpenAttached(kEngine);
+  const UniqueFd nvme = OpenBound(kNvme);
+  const UniqueFd window = *kernel_->ExportDmaBuf(nvme, 2, {.start = 0, .length = kPage});
+  ASSERT_EQ(Map(window), absl::OkStatus());
+  kernel_->FailNth(Verb::kResetDevice, 1, EINVAL);
+  EXPECT_EQ(ErrnoOf(kernel_->ResetDevice(nvme)), EINVAL);
+  EXPECT_TRUE(kernel_->CanReach(kEngine, kNvme, 2, 0));
+  kernel_->FailNth(Verb::kResetDevice, 1, EAGAIN, FailPoint::kAfterRevoking);
+  EXPECT_EQ(ErrnoOf(kernel_->ResetDevice(nvme)), EAGAIN);
+  EXPECT_FALSE(kernel_->CanReach(kEngine, kNvme, 2, 0));
+  EXPECT_EQ(ErrnoOf(Map(window)), EEXIST);
+  EXPECT_EQ(Map(window, kIova + kPage), absl::OkStatus());
+}
+
+}  // namespace
+}  // namespace p2pd
