@@ -47,6 +47,14 @@ TEST_F(ConnectTest, GivesUpOnAPeerThatDoesNotAnswerHello) {
   EXPECT_EQ(Session::Connect(options).status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST_F(ConnectTest, TimeoutsWithoutAnEndAreFine) {
+  SessionOptions options = Options();
+  options.connect_timeout = absl::InfiniteDuration();
+  options.call_timeout = absl::InfiniteDuration();
+  const auto session = Connect(options);
+  EXPECT_TRUE(session->OpenDevice(kExporter).ok());
+}
+
 TEST_F(ConnectTest, PassesOnWhyP2pdRefusesASession) {
   v1::ServerFrame ended;
   ended.mutable_ended()->set_reason("uid 1000 has 64 sessions already");

@@ -29,7 +29,9 @@ grpc::ChannelArguments ChannelArguments() {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  // To gRPC this is how long one attempt may take, handshake included; a busy or emulated machine needs more than
+  // a moment.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   // A list of some thousand mappings is longer than gRPC's 4 MiB.
   arguments.SetMaxReceiveMessageSize(-1);
@@ -51,9 +53,16 @@ bool ConnectionBroke(const absl::Status& status) {
   return absl::IsUnavailable(status) && GetErrorDetail(status).reason() == v1::ErrorDetail::REASON_UNSPECIFIED;
 }
 
+// So that no sum with a clock overflows, and that no 0 means "for ever" to the kernel.
+absl::Duration Sensible(absl::Duration timeout) {
+  return std::clamp(timeout, absl::Milliseconds(1), absl::Hours(24 * 365));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(Options options) {
+  options.connect_timeout = Sensible(options.connect_timeout);
+  options.call_timeout = Sensible(options.call_timeout);
   std::shared_ptr<Connection> connection(new Connection(std::move(options)));
   const Options& wanted = connection->options_;
   P2PD_ASSIGN_OR_RETURN(connection->fd_channel_,

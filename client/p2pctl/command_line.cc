@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -43,8 +44,26 @@ struct Parser {
   double timeout = 0;
 };
 
-// Without the "POSITIVE" that CLI11 would add to the help.
-CLI::Validator PositiveNumber() { return CLI::Validator(CLI::PositiveNumber).description(""); }
+// CLI11's own would put ranges of 300 digits into their refusals, and notes of theirs into the help.
+CLI::Validator Check(bool (*accepts)(const std::string& text), const char* wanted) {
+  return CLI::Validator(
+      [accepts, wanted](std::string& text) {
+        return accepts(text) ? std::string() : absl::StrCat("'", text, "' is not ", wanted);
+      },
+      "");
+}
+
+bool IsWhen(const std::string& text) { return text == "auto" || text == "always" || text == "never"; }
+
+bool IsSeconds(const std::string& text) {
+  double seconds = 0;
+  return absl::SimpleAtod(text, &seconds) && seconds > 0 && seconds <= 1e6;
+}
+
+bool IsCount(const std::string& text) {
+  uint64_t count = 0;
+  return absl::SimpleAtoi(text, &count) && count > 0;
+}
 
 void AddGlobalOptions(Parser& parser) {
   GlobalOptions& options = parser.result.options;
@@ -53,10 +72,10 @@ void AddGlobalOptions(Parser& parser) {
   app.add_flag("--json", options.json, "Write JSON: one document, or one a line for watch");
   app.add_flag("--no-legend", options.no_legend, "Write tables without their header");
   app.add_option("--color", options.color, "auto, always or never (default: auto)")
-      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
+      ->check(Check(IsWhen, "auto, always or never"))
       ->type_name("WHEN");
   app.add_option("--timeout", parser.timeout, "Give up on p2pd after this time (default: 120)")
-      ->check(PositiveNumber())
+      ->check(Check(IsSeconds, "a number of seconds above 0"))
       ->type_name("SECONDS");
   app.add_option("--fd-socket", options.fd_socket, absl::StrCat("p2pd's fd channel (default: ", options.fd_socket, ")"))
       ->type_name("PATH");
@@ -93,7 +112,9 @@ void AddCommand(Parser& parser, const Command& command) {
     if (option.placeholder.empty()) {
       app->add_flag(option.name, value, option.help);
     } else {
-      app->add_option(option.name, value, option.help)->check(PositiveNumber())->type_name(option.placeholder);
+      app->add_option(option.name, value, option.help)
+          ->check(Check(IsCount, "a whole number above 0"))
+          ->type_name(option.placeholder);
     }
   }
 }

@@ -1,6 +1,7 @@
 // The command line: what is understood, and what is said about what is not.
 #include "client/p2pctl/command_line.h"
 
+#include "absl/strings/str_cat.h"
 #include "client/p2pctl/commands.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -102,10 +103,15 @@ TEST_F(CommandLineTest, AnAddressThatIsNoneIsRefusedBeforeAnybodyIsAsked) {
 }
 
 TEST_F(CommandLineTest, ValuesOutOfRangeAreRefused) {
-  EXPECT_THAT(Refusal({"devices", "--color", "sometimes"}), HasSubstr("--color"));
-  EXPECT_THAT(Refusal({"devices", "--timeout", "0"}), HasSubstr("--timeout"));
-  EXPECT_THAT(Refusal({"devices", "--timeout", "soon"}), HasSubstr("--timeout"));
-  EXPECT_THAT(Refusal({"watch", "--count", "-1"}), HasSubstr("--count"));
+  EXPECT_EQ(Refusal({"devices", "--color", "sometimes"}),
+            "--color: 'sometimes' is not auto, always or never (p2pctl devices --help tells how)");
+  for (const char* timeout : {"0", "-1", "soon", "inf", "nan", "1e300", ""}) {
+    EXPECT_THAT(Refusal({"devices", absl::StrCat("--timeout=", timeout)}), HasSubstr("--timeout")) << timeout;
+  }
+  for (const char* count : {"0", "-1", "2.5", "many", "99999999999999999999"}) {
+    EXPECT_EQ(Refusal({"watch", absl::StrCat("--count=", count)}),
+              absl::StrCat("--count: '", count, "' is not a whole number above 0 (p2pctl watch --help tells how)"));
+  }
 }
 
 }  // namespace

@@ -305,6 +305,8 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   }
   operation.view.took = scheduler.Now() - operation.began;
   operation.view.state = operation.view.error.empty() ? OperationState::kSucceeded : OperationState::kFailed;
+  // Acks that came after BeginRestore had looked for them, and before now, when Ack() itself acts on them.
+  for (SessionId session : operation.late) RestoreLate(lock, operation, session);
   if (operation.order.recorded) tables.Publish(EventType::kChanged, operation.view, std::nullopt);
   if (operation.order.done != nullptr) {
     lock.After([done = std::exchange(operation.order.done, nullptr), view = operation.view]() mutable { done(view); });

@@ -161,8 +161,11 @@ void FdConnection::Close(const std::string& reason) {
     Log(LogLevel::kInfo, absl::StrCat(NameOf(*session_), " ended: ", reason));
     around_.broker.EndSession(*session_, reason);
   }
-  to_close_.push_back(channel_->TakeSocket());
-  around_.workers.Run([fds = std::move(to_close_), lease = std::move(lease_)]() mutable { fds.clear(); });
+  around_.workers.Run(
+      [socket = channel_->TakeSocket(), fds = std::move(to_close_), lease = std::move(lease_)]() mutable {
+        CloseChannel(std::move(socket));
+        fds.clear();
+      });
   // Not at once: whoever calls may be in the middle of a walk over the connections.
   around_.loop.Post([self] { self->on_closed_(self.get()); });
 }

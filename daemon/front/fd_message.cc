@@ -107,6 +107,15 @@ SendResult SendPacket(FdRef socket, absl::string_view bytes, FdRef fd) {
   }
 }
 
+void CloseChannel(UniqueFd socket) {
+  constexpr int kMaxPackets = 1024;
+  shutdown(socket.get(), SHUT_RDWR);
+  for (int i = 0; i < kMaxPackets; ++i) {
+    const auto packet = ReceivePacket(socket);
+    if (!packet.ok() || !packet->has_value()) return;
+  }
+}
+
 absl::StatusOr<v1::ClientFrame> ParseClientFrame(absl::string_view bytes, size_t fd_count) {
   if (bytes.size() > kMaxFrameSize) return Malformed("frame", "is longer than 4 KiB");
   v1::ClientFrame frame;

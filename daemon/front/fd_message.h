@@ -38,6 +38,10 @@ enum class SendResult {
 // Never blocks. `fd` travels with the frame unless it is -1.
 SendResult SendPacket(FdRef socket, absl::string_view bytes, FdRef fd = FdRef(-1));
 
+// Hangs up for good. What the peer has sent is read and dropped first: with that unread, the peer would be
+// told ECONNRESET before the last frame that was sent to it. May block, as it closes what came with it.
+void CloseChannel(UniqueFd socket);
+
 // What a client may say: OfferMemory with exactly one descriptor, everything else with none. Pure. Errors:
 // InvalidArgument, in a sentence that the client is told.
 absl::StatusOr<v1::ClientFrame> ParseClientFrame(absl::string_view bytes, size_t fd_count);

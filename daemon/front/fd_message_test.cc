@@ -119,6 +119,18 @@ TEST(FdMessageTest, AFullSocketIsNotAHangUp) {
   EXPECT_EQ(result, SendResult::kFull);
 }
 
+TEST(FdMessageTest, TheLastFrameIsReadableAlthoughThePeersOwnWereNotRead) {
+  auto [a, b] = SocketPair();
+  EXPECT_EQ(SendPacket(b, "unread"), SendResult::kSent);
+  EXPECT_EQ(SendPacket(b, "unread too", a), SendResult::kSent);
+  EXPECT_EQ(SendPacket(a, "why"), SendResult::kSent);
+  CloseChannel(std::move(a));
+  const auto last = ReceivePacket(b);
+  ASSERT_TRUE(last.ok() && last->has_value()) << last.status();
+  EXPECT_EQ((*last)->bytes, "why");
+  EXPECT_EQ(ReceivePacket(b).status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST(ParseClientFrameTest, TakesEachFrameWithItsDescriptors) {
   EXPECT_EQ(ParseClientFrame(Hello("spdk"), 0)->hello().client(), "spdk");
   EXPECT_EQ(ParseClientFrame(OfferMemory("queues"), 1)->offer_memory().name(), "queues");

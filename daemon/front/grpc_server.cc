@@ -1,6 +1,7 @@
 #include "daemon/front/grpc_server.h"
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <sys/epoll.h>
 
 #include <chrono>
@@ -24,9 +25,15 @@ constexpr int kHandshakeTimeoutMs = 10000;
 // Reflection is synchronous in this gRPC: each stream of it holds a thread.
 constexpr int kMaxSyncThreads = 8;
 
+void LogGrpc(gpr_log_func_args* entry) {
+  Log(entry->severity == GPR_LOG_SEVERITY_ERROR ? LogLevel::kWarning : LogLevel::kDebug,
+      absl::StrCat("gRPC: ", entry->message));
+}
+
 // Once a process: a server that comes and goes would stop and start gRPC's own threads each time.
 void InitGrpcOnce() {
   static const bool done = [] {
+    gpr_set_log_function(LogGrpc);
     grpc_init();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();

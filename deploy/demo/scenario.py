@@ -19,7 +19,6 @@ from transcript import Transcript, short
 
 NVME1 = "devices/0000:01:00.0"
 NVME2 = "devices/0000:02:00.0"
-NVME2_IN_LOG = "02:00.0"
 EXPORTER, IMPORTER, RINGER, STRANGER = 2001, 2002, 2003, 2004
 WINDOW = 32 << 20
 PIECES = 4  # of traffic, to be sure that it flows
@@ -61,19 +60,19 @@ class Scenario:
         hits = []
         for _ in range(PATIENCE):
             hits = [line for line, device, address in self.kernel_log.new_faults()
-                    if device == NVME2_IN_LOG and self.in_window(address)]
+                    if device == short(NVME2) and self.in_window(address)]
             if hits:
                 break
             provoke()
         self.tell.log(hits)
-        self.tell.check(bool(hits), f"the IOMMU stopped {NVME2_IN_LOG} at addresses of the window")
+        self.tell.check(bool(hits), f"the IOMMU stopped {short(NVME2)} at an address of the window, and the kernel logged it")
 
     def foreign_words(self, seed):
         return self.exporter.ask(f"check seed={seed} length={WINDOW}", "checked", seed=seed)["foreign_words"]
 
     def reset_by_root(self):
         """`p2pctl reset`, which returns when the reset is over."""
-        return subprocess.Popen([program("p2pctl"), *self.p2pd.sockets, "reset", NVME1.split("/")[1]],
+        return subprocess.Popen([program("p2pctl"), *self.p2pd.sockets, "reset", short(NVME1)],
                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def reset_receipt(self, generation):
@@ -267,6 +266,10 @@ class Scenario:
         self.tell.check(not held, "no grant is left")
         self.view.stop()
         self.tell.check(self.p2pd.stop() == 0, "p2pd has ended in order")
+        if self.kernel_log is not None:
+            complaints = self.kernel_log.complaints()
+            self.tell.log(complaints)
+            self.tell.check(not complaints, "the kernel never complained")
 
     def steps(self):
         return [

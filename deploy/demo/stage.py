@@ -155,9 +155,10 @@ class View:
     def __init__(self, p2pd):
         self.objects = {}  # by name
         self.changed = threading.Condition()
-        self.in_sync = False
-        self.process = subprocess.Popen([program("p2pctl"), *p2pd.sockets, "watch", "--json"],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.in_sync = self.ended = False
+        with open(f"{p2pd.folder}/watch.log", "wb") as log:
+            self.process = subprocess.Popen([program("p2pctl"), *p2pd.sockets, "watch", "--json"],
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
         threading.Thread(target=self._follow, daemon=True).start()
         self.wait("the snapshot of p2pd's state", lambda: self.in_sync)
 
@@ -174,11 +175,16 @@ class View:
                     else:
                         self.objects[event[kind]["name"]] = event[kind]
                 self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
 
     def wait(self, what, condition, seconds=PATIENCE):
         """Waits until the condition is true, and returns what it returned."""
         with self.changed:
-            result = self.changed.wait_for(condition, seconds)
+            result = self.changed.wait_for(lambda: condition() or self.ended, seconds)
+            if self.ended:
+                raise Failure(f"{what}: p2pctl watch has ended")
         if not result:
             raise Failure(f"{what}: not within {seconds} s")
         return result
@@ -212,15 +218,26 @@ class View:
 
 
 class KernelLog:
-    """What the kernel says from now on; of interest are the IOMMU's faults."""
+    """What the kernel says from now on; of interest are the IOMMU's faults, and what should never be there."""
 
+    COMPLAINT = re.compile(r"BUG:|WARNING:|Oops|Call Trace|refcount_t|use-after-free|general protection")
     FAULT = re.compile(r"DMAR: .*Request device \[([0-9a-f:.]+)\] fault addr (0x[0-9a-f]+)")
 
     def __init__(self):
         self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
         os.lseek(self.fd, 0, os.SEEK_END)
+        self.all_lines = []
+
+    def complaints(self):
+        self.new_lines()
+        return [line for line in self.all_lines if self.COMPLAINT.search(line)]
 
     def new_lines(self):
+        lines = self._read()
+        self.all_lines += lines
+        return lines
+
+    def _read(self):
         lines = []
         while True:
             try:

@@ -91,8 +91,9 @@ TEST(HandshakeTest, ATokenEndsWithItsSession) {
   const auto context = CallAs(other.Hello().token());
   const auto stub = daemon.NewStub();
   const auto watch = stub->WatchEvents(context.get(), v1::WatchEventsRequest());
-  ended.HangUp();
   v1::Event event;
+  while (watch->Read(&event) && event.type() != v1::Event::IN_SYNC) continue;
+  ended.HangUp();
   while (watch->Read(&event)) {
     if (event.type() == v1::Event::DELETED && event.session().name() == ended.welcome().session()) break;
   }

@@ -15,6 +15,8 @@ class LifelineTest : public testing::Test {
  protected:
   LifelineTest() : context_(CallAs(observer_.Hello().token())) {
     watch_ = stub_->WatchEvents(context_.get(), v1::WatchEventsRequest());
+    v1::Event event;
+    while (watch_->Read(&event) && event.type() != v1::Event::IN_SYNC) continue;
   }
   ~LifelineTest() override {
     context_->TryCancel();

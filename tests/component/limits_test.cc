@@ -17,6 +17,9 @@ TEST(LimitsTest, AUsersConnectionsAreCountedOverBothSockets) {
   ASSERT_TRUE(stub->ListDevices(CallAs(token).get(), {}, &devices).ok());
 
   RawClient third(daemon.fd_path());
+  v1::ClientFrame hello;
+  hello.mutable_hello()->set_client("third");
+  third.Send(hello);
   const auto refusal = third.Read();
   ASSERT_TRUE(refusal.has_value());
   EXPECT_NE(refusal->ended().reason().find("already has 2 connections"), std::string::npos);

@@ -85,6 +85,25 @@ TEST_F(WatchTest, TellsEachChangeInOrder) {
   EXPECT_EQ(event.export_().name(), window.name());
 }
 
+TEST_F(WatchTest, AWatcherThatReadsTooSlowlyIsToldSo) {
+  ReadSnapshot();
+  // Every pair is two events or more; gRPC's own buffers take a part of them.
+  for (int i = 0; i < 4000; ++i) {
+    v1::DeleteExportRequest request;
+    request.set_name(CreateExport("c" + std::to_string(i)).name());
+    request.set_request_id("d" + std::to_string(i));
+    v1::DeleteExportResponse response;
+    ASSERT_TRUE(stub_->DeleteExport(CallAs(client_.welcome().token()).get(), request, &response).ok());
+  }
+  v1::Event event;
+  while (watch_->Read(&event)) continue;
+  const grpc::Status status = watch_->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_EQ(DetailOf(status).reason(), v1::ErrorDetail::QUOTA);
+  context_ = CallAs(client_.welcome().token());
+  watch_ = stub_->WatchEvents(context_.get(), v1::WatchEventsRequest());
+}
+
 TEST_F(WatchTest, ARepeatedRequestChangesNothingTwice) {
   ReadSnapshot();
   EXPECT_EQ(CreateExport("same").name(), CreateExport("same").name());

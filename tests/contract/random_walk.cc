@@ -43,6 +43,12 @@ struct OpenDevice {
   std::optional<IoasId> space;       // while attached
 };
 
+struct MappedAt {
+  const Context* context = nullptr;
+  IoasId space;
+  uint64_t iova = 0;
+};
+
 std::string Outcome(const absl::Status& status) {
   if (status.ok()) return "OK";
   const int error = GetErrorInfo(status).error;
@@ -84,9 +90,9 @@ class Walk {
       case 0:
         return OneIn(2) ? OpenSome() : Bind(AnyOpen(), AnyContext());
       case 1:
-        return OneIn(4) ? Close() : Layout();
+        return OneIn(6) ? Close() : Layout();
       case 2:
-        return OneIn(4) ? OpenContext(contexts_[Pick(contexts_.size())]) : Attach();
+        return OneIn(12) ? OpenContext(contexts_[Pick(contexts_.size())]) : Attach();
       case 3:
       case 4:
         return Bind(AnyOpen(), AnyContext());
@@ -97,7 +103,7 @@ class Walk {
       case 8:
         return AllocIoas();
       case 9:
-        return DestroyIoas();
+        return OneIn(3) ? DestroyIoas() : Map();
       case 10:
       case 11:
       case 12:
@@ -203,6 +209,7 @@ class Walk {
   }
 
   std::string OpenContext(std::shared_ptr<Context>& slot) {
+    std::erase_if(mapped_, [&](const MappedAt& mapped) { return mapped.context == slot.get(); });
     slot->fd.Reset();  // Devices that are bound to it keep it, and nobody can reach it any more.
     slot = std::make_shared<Context>();
     absl::StatusOr<UniqueFd> fd = kernel_.OpenContext();
@@ -223,8 +230,14 @@ class Walk {
     const IoasId ioas = AnySpace(context.get());
     const std::string name = NameOf(context.get(), ioas);
     const absl::Status status = kernel_.DestroyIoas(context->fd, ioas);
-    if (status.ok()) std::erase(context->spaces, ioas);
+    if (status.ok()) Forget(*context, ioas);
     return absl::StrCat("destroy ", name, ": ", Outcome(status));
+  }
+
+  // A kernel may give the number of a destroyed address space to a new one.
+  void Forget(Context& context, IoasId ioas) {
+    std::erase(context.spaces, ioas);
+    std::erase_if(mapped_, [&](const MappedAt& mapped) { return mapped.context == &context && mapped.space == ioas; });
   }
 
   std::string Attach() {
@@ -322,8 +335,10 @@ class Walk {
                             .offset = OneIn(30) ? UINT64_MAX - Pick(2 * kPage) : SomePages(6),
                             .iova = SomeIova(),
                             .access = OneIn(4) ? Access::kRead : Access::kReadWrite};
+    const absl::Status status = kernel_.MapFile(context->fd, map);
+    if (status.ok() && map.iova.start % kPage == 0) mapped_.push_back({context.get(), ioas, map.iova.start});
     return absl::StrCat("map ", what, " from ", map.offset, " into ", NameOf(context.get(), ioas), " ",
-                        map.iova.ToString(), ": ", Outcome(kernel_.MapFile(context->fd, map)));
+                        map.iova.ToString(), ": ", Outcome(status));
   }
 
   std::string Unmap() {
@@ -338,12 +353,21 @@ class Walk {
 
   // What an attached DMA engine finds at an IOVA.
   std::string Fetch() {
-    const uint64_t iova = kBase + Pick(24) * kPage;
     for (const OpenDevice& open : opens_) {
       if (open.role != Role::kDmaEngine || !open.space.has_value() || !open.context->fd.valid()) continue;
+      const uint64_t iova = SomeMapped(open.context.get(), *open.space);
       return absl::StrCat("fetch ", absl::Hex(iova), " with ", NameOf(open), ": ", FetchWith(open, iova));
     }
     return "no engine";
+  }
+
+  uint64_t SomeMapped(const Context* context, IoasId ioas) {
+    std::vector<uint64_t> candidates = {kBase + Pick(24) * kPage};
+    for (const MappedAt& mapped : mapped_) {
+      const bool there = mapped.context == context && mapped.space == ioas;
+      if (there && mapped.iova < kScratchIova) candidates.push_back(mapped.iova);
+    }
+    return candidates[Pick(candidates.size())];
   }
 
   std::string FetchWith(const OpenDevice& open, uint64_t iova) {
@@ -364,6 +388,7 @@ class Walk {
   std::array<std::shared_ptr<Context>, 2> contexts_;
   std::array<OpenDevice, 4> opens_;
   std::array<UniqueFd, 4> files_;
+  std::vector<MappedAt> mapped_;  // where something once was
 };
 
 }  // namespace

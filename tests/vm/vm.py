@@ -21,9 +21,11 @@ import pathlib
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEVICES = ["0000:01:00.0", "0000:02:00.0", "0000:00:10.0", "0000:00:11.0"]
@@ -137,8 +139,8 @@ def kernel_parameters(options):
     ])
 
 
-def qemu_command(options, work, kernel_log):
-    """The machine: addresses are fixed, so that BDFs do not change with the options."""
+def qemu_command(options, work, kernel_log, output):
+    """The machine. Addresses are fixed, so that BDFs do not change with the options; the command writes to `output`."""
     iommu = IOMMUS[options.iommu][0]
     disks = [disk(options.disk0, work, "disk0"), disk(options.disk1, work, "disk1")]
     args = [
@@ -156,25 +158,35 @@ def qemu_command(options, work, kernel_log):
     args += ["-device", "edu,addr=0x10",
              "-object", "memory-backend-memfd,id=shm0,size=64M,share=on",
              "-device", "ivshmem-plain,memdev=shm0,addr=0x11"]
-    args += ["-device", "virtio-serial-pci,id=ports,addr=0x18", *virtio_port("output", "stdio,signal=off")]
+    args += ["-device", "virtio-serial-pci,id=ports,addr=0x18", *virtio_port("output", f"socket,fd={output.fileno()}")]
     if options.qmp:
-        socket = work / "qmp.sock"
-        args += ["-chardev", f"socket,id=monitor,path={socket},server=on,wait=off", "-mon", "chardev=monitor,mode=control",
-                 *virtio_port("qmp", f"socket,path={socket}")]
+        path = work / "qmp.sock"
+        args += ["-chardev", f"socket,id=monitor,path={path},server=on,wait=off", "-mon", "chardev=monitor,mode=control",
+                 *virtio_port("qmp", f"socket,path={path}")]
     args += share("root", "/", readonly=True) + share("job", work / "job")
     if options.share:
         args += share("share", os.path.realpath(options.share))
     return args + options.qemu
 
 
-def run_machine(args, timeout, log):
-    """Runs QEMU to its end. Returns whether it ended in time."""
-    # The machine dies with this process, however that ends. Its stdin never ends: QEMU would take that for the
-    # output port being unplugged, and the guest's writes would wait for ever.
+def pump(source):
+    """Passes the command's output on, until the machine closes its end. Nobody reads any more: nothing to run for."""
+    try:
+        while data := source.recv(1 << 16):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_machine(args, output, timeout, log):
+    """Runs QEMU to its end, whatever it says itself going to `log`. Returns whether it ended in time."""
+    # The machine dies with this process, however that ends.
     args = ["setpriv", "--pdeathsig", "KILL", *args]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with open(log, "wb") as stderr, subprocess.Popen(
-            args, stdin=subprocess.PIPE, stderr=stderr, start_new_session=True) as machine:
+    with open(log, "wb") as noise, subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=noise, stderr=noise,
+                                                    pass_fds=[output.fileno()], start_new_session=True) as machine:
+        output.close()
         try:
             machine.wait(timeout)
             return True
@@ -205,7 +217,12 @@ def main():
         write_job(work / "job", options)
         kernel_log = os.path.realpath(options.kernel_log or work / "kernel.log")
         qemu_log = work / "qemu.log"
-        in_time = run_machine(qemu_command(options, work, kernel_log), options.timeout, qemu_log)
+        ours, theirs = socket.socketpair()
+        reader = threading.Thread(target=pump, args=[ours], daemon=True)
+        reader.start()
+        command = qemu_command(options, work, kernel_log, theirs)
+        in_time = run_machine(command, theirs, options.timeout, qemu_log)
+        reader.join()
         status = work / "job" / "status"
         if status.exists() and status.read_text().strip():
             return int(status.read_text())

@@ -151,7 +151,7 @@ absl::StatusOr<RegionInfo> Machine::GetRegionInfo(FdRef fd, int region) {
       .offset = RegionOffset(region),
       .readable = true,
       .writable = true,
-      .mappable = !bar.io && bar.size >= kPageSize,
+      .mappable = !bar.io && (bar.size >= kPageSize || bar.address % kPageSize == 0),
   };
 }
 
@@ -167,7 +167,10 @@ absl::StatusOr<UniqueFd> Machine::ExportDmaBuf(FdRef fd, int bar, Range range) {
     return fail(EINVAL);
   }
   if (spec.io) return fail(EINVAL);
-  if (!range.Valid()) return fail(EOVERFLOW);
+  // The system adds up physical addresses, and their end is one past the last byte.
+  if (range.start > UINT64_MAX - spec.address || range.length > UINT64_MAX - spec.address - range.start) {
+    return fail(EOVERFLOW);
+  }
   if (range.last() >= spec.size) return fail(EINVAL);
 
   ForgetClosedDmaBufs();

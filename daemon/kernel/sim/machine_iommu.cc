@@ -158,6 +158,7 @@ absl::StatusOr<Area> Machine::MakeArea(const MapRequest& map) {
     area.dma_buf = dma_buf;
     return area;
   }
+  if (map.iova.length > UINT64_MAX - kPageSize) return fail(EINVAL);
   P2PD_ASSIGN_OR_RETURN(const MemoryInfo memory, InspectMemory(map.file));
   P2PD_ASSIGN_OR_RETURN(UniqueFd held, Hold(map.file, map.access));
   area.file = std::make_shared<ClientFile>(ClientFile{.fd = std::move(held), .is_memory = memory.is_memfd});

@@ -34,11 +34,11 @@ constexpr int kBridgeResources = 17;
 constexpr int kBridgeMemoryWindow = 14;
 constexpr int kBridgePrefetchWindow = 15;
 
-// IORESOURCE flags.
-constexpr uint64_t kIo = 0x40100;
+// IORESOURCE flags, with the BAR register's own in the lowest bits.
+constexpr uint64_t kIo = 0x40101;
 constexpr uint64_t kMemory = 0x40200;
-constexpr uint64_t kPrefetch = 0x2000;
-constexpr uint64_t kWide = 0x100000;
+constexpr uint64_t kPrefetch = 0x2008;
+constexpr uint64_t kWide = 0x100004;
 
 struct Resource {
   Range range;

@@ -58,7 +58,7 @@ TEST_F(SysfsWriterTest, ListsTheBars) {
   ASSERT_TRUE(std::getline(resource, line));
   EXPECT_EQ(line, "0x0000000000000000 0x0000000000000000 0x0000000000000000");
   ASSERT_TRUE(std::getline(resource, line));
-  EXPECT_EQ(line, "0x0000380000000000 0x0000380003ffffff 0x0000000000142200");
+  EXPECT_EQ(line, "0x0000380000000000 0x0000380003ffffff 0x000000000014220c");
 }
 
 TEST_F(SysfsWriterTest, EveryLinkLeadsSomewhereInTheTree) {
