@@ -81,7 +81,7 @@ absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Flag
   options.fd_socket = fds.TakeFd();
   options.grpc_socket = grpc.TakeFd();
   options.connections = limits;
-  options.about = {.version = version, .kernel = machine.kernel_name()};
+  options.grpc = {.version = version, .kernel = machine.kernel_name()};
   P2PD_ASSIGN_OR_RETURN(auto server, Server::Start(loop, broker, workers, std::move(options)));
 
   bool stopping = false;

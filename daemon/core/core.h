@@ -33,6 +33,9 @@ namespace p2pd {
 // The status of a call by a session that is over, or never was.
 absl::Status SessionEnded();
 
+// Whether a device may be let at this memfd: nobody must be able to take its pages away under the DMA.
+absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
+
 // The kernel calls some things busy that will go through when asked again.
 constexpr int kKernelAttempts = 3;
 inline bool IsTransient(const absl::Status& status) {
@@ -62,6 +65,8 @@ class Core : public std::enable_shared_from_this<Core> {
                                  const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool MayObserve(SessionId viewer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // Refuses while a device of the same context is TAINTED.
+  absl::Status CheckContext(const DeviceEntry& device, absl::string_view step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<DeviceEntry*> RequireDevice(const PciAddress& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The object, if the session owns it.
   absl::StatusOr<ExportEntry*> RequireExport(SessionId owner, ExportId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -90,6 +95,8 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Forgets a mapping that the kernel no longer has, or never had.
   void Drop(MappingEntry& mapping, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void DropExport(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void ForgetOldReceipts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status Note(JournalVerb verb, JournalPhase phase, const MappingEntry& mapping)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -172,7 +179,13 @@ class Core : public std::enable_shared_from_this<Core> {
   void ResetForRestore(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BindAfresh(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex) {
+    CoreLock lock(mutex);
+    return tables.devices.at(address).view.context;
+  }
   void RetryBind(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  // Address spaces that could not be destroyed when their session ended; on the context's strand.
+  void DestroyLeftSpaces(const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   friend class Broker;
 };
 

@@ -77,10 +77,7 @@ absl::Status Broker::Start() {
     }
   }
   for (const SysfsDevice& sysfs : managed) {
-    absl::Status bound = sysfs.cdev.empty() ? absl::FailedPreconditionError(absl::StrCat(
-                                                  "VFIO does not offer it: bind it to vfio-pci (its driver is \"",
-                                                  sysfs.driver, "\") on a machine whose IOMMU is on"))
-                                            : core_->BindAfresh(sysfs.address);
+    const absl::Status bound = core_->BindAfresh(sysfs.address);
     CoreLock lock(core_->mutex);
     DeviceEntry& device = core_->tables.devices.at(sysfs.address);
     if (!bound.ok()) core_->Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
@@ -125,6 +122,18 @@ void Core::Advance(DeviceEntry& device, DeviceEvent event, const std::string& re
   tables.Changed(device);
 }
 
+absl::Status Core::CheckContext(const DeviceEntry& device, absl::string_view step) {
+  // Whoever still holds the fd of a sibling can attach it to any IOAS of the context, and reset the set.
+  for (const PciAddress& sibling : tables.ContextOf(device).devices) {
+    const DeviceView& view = tables.devices.at(sibling).view;
+    if (sibling == device.view.address || view.state != DeviceState::kTainted) continue;
+    return DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, step,
+                       absl::StrCat(NameOf(sibling), " of the same context is TAINTED: ", view.state_reason),
+                       "p2pctl device show tells more");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<DeviceEntry*> Core::RequireDevice(const PciAddress& address) {
   if (DeviceEntry* device = tables.FindDevice(address)) return device;
   return MakeError(absl::StatusCode::kNotFound,
@@ -154,7 +163,8 @@ void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationView& op
   for (const OperationOutcome& outcome : operation.mappings) {
     const MappingEntry* mapping = tables.FindMapping(outcome.mapping);
     if (mapping == nullptr || mapping->view.session != party) continue;
-    ++(mapping->view.state == MappingState::kActive ? notice.restored : notice.lost);
+    notice.restored += mapping->view.state == MappingState::kActive;
+    notice.lost += mapping->view.state == MappingState::kLost;
   }
   lock.After([channel = session->channel, notice] { channel->Resume(notice); });
 }
@@ -175,6 +185,7 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
   P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, NameOf(address), device));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
+  P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
   for (const PciAddress& sibling : tables.ContextOf(*device).devices) {
     const auto driver = tables.devices.at(sibling).view.driver;
     if (!driver.has_value() || (sibling != address && driver == session.view.id)) continue;

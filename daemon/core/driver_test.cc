@@ -113,6 +113,45 @@ TEST_F(DriverTest, AnFdThatIsStillHeldTaintsTheDeviceUntilItIsGone) {
   world_.Drive(other_, CoreWorld::kEngine);
 }
 
+TEST_F(DriverTest, ATaintedDeviceTaintsItsContext) {
+  world_.Drive(driver_, CoreWorld::kTwin);
+  world_.broker->EndSession(driver_.id, "hung up, but its process lives and keeps the fd");
+  world_.scheduler.RunReady();
+  ASSERT_EQ(Device(CoreWorld::kTwin).state, DeviceState::kTainted);
+  const auto refused = world_.Call(&Broker::OpenDevice, other_, CoreWorld::kOtherTwin);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
+  driver_.channel->grants.clear();
+  world_.scheduler.Advance(absl::Seconds(1));
+  world_.Drive(other_, CoreWorld::kOtherTwin);
+}
+
+TEST_F(DriverTest, DriversOfOneContextAreOneSession) {
+  world_.Drive(driver_, CoreWorld::kTwin);
+  const auto refused = world_.Call(&Broker::OpenDevice, other_, CoreWorld::kOtherTwin);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceBusy);
+  world_.Drive(driver_, CoreWorld::kOtherTwin);
+}
+
+TEST_F(DriverTest, ABindThatIsOnlyBusyIsTriedAgain) {
+  world_.Drive(driver_, CoreWorld::kEngine);
+  world_.kernel->FailNth(sim::Verb::kBindDevice, 1, EAGAIN);
+  End(driver_);
+  EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kTainted);
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kReady);
+}
+
+TEST_F(DriverTest, AnAddressSpaceThatCouldNotBeDestroyedGoesWithTheNextOperation) {
+  world_.Drive(driver_, CoreWorld::kEngine);
+  world_.Space(driver_, CoreWorld::kEngine);
+  world_.kernel->FailNth(sim::Verb::kDestroyIoas, 1, EBUSY);
+  End(driver_);
+  world_.Drive(other_, CoreWorld::kEngine);
+  world_.broker->EndSession(other_.id, "bye");
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_EQ(world_.broker->GetStatus().address_spaces, 0u);
+}
+
 TEST_F(DriverTest, ADeviceThatCannotBeResetNeedsPolicyByName) {
   const auto refused = world_.Call(&Broker::OpenDevice, driver_, CoreWorld::kNoReset);
   EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
@@ -178,7 +217,7 @@ TEST_F(DriverTest, AWatcherSeesTheStateNowAndEveryChangeAfter) {
   ASSERT_TRUE(world_.broker->Watch(other_.id, watcher).ok());
   const size_t snapshot = watcher->events.size();
   EXPECT_EQ(watcher->events.back()->type, EventType::kInSync);
-  EXPECT_EQ(snapshot, 5u + 1u + 1u) << "five devices, its own session, in sync";
+  EXPECT_EQ(snapshot, 7u + 1u + 1u) << "seven devices, its own session, in sync";
   world_.Drive(driver_, CoreWorld::kEngine);
   world_.Export(driver_, CoreWorld::kExporter, {0, kMiB});
   EXPECT_EQ(watcher->events.size(), snapshot + 2) << "the device's two states; the other's export is not for its eyes";

@@ -201,6 +201,7 @@ absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const
       return refuse(name, absl::StatusCode::kUnavailable, Reason::kDeviceNotReady,
                     absl::StrCat("it is ", Name(device->view.state)), "try again when the operation on it is over");
     }
+    P2PD_RETURN_IF_ERROR(CheckContext(*device, "CreateAddressSpace"));
     if (!context.empty() && context != device->view.context) {
       return refuse(name, absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument,
                     "it is of another context than the first", "make an address space for each context");
@@ -256,6 +257,10 @@ void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
   };
   absl::StatusOr<std::shared_ptr<AddressSpace>> ioas = make();
   absl::StatusOr<IovaLayout> layout = ioas.ok() ? (*ioas)->Layout() : absl::StatusOr<IovaLayout>(ioas.status());
+  if (ioas.ok() && !layout.ok()) {
+    for (const auto& device : devices) device->Detach().IgnoreError();
+    (*ioas)->Destroy().IgnoreError();
+  }
   devices.clear();
   absl::StatusOr<AddressSpaceView> outcome;
   {

@@ -189,6 +189,20 @@ TEST_F(GrantsTest, FailedUnmapKeepsTheMappingOnTheBooks) {
   EXPECT_FALSE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
 }
 
+TEST_F(GrantsTest, AWindowStaysTakenWhileAMappingOfItCouldNotBeRemoved) {
+  world_.Drive(client_, CoreWorld::kEngine);
+  const ExportView window = world_.Export(client_, CoreWorld::kExporter, {0, kMiB});
+  const MappingView mapping = world_.Map(client_, window.id, world_.Space(client_, CoreWorld::kEngine).id);
+  world_.kernel->FailNth(sim::Verb::kUnmap, 1, EIO);
+  const auto deleted = world_.Call(&Broker::DeleteExport, client_, window.id);
+  ASSERT_TRUE(deleted.ok());
+  EXPECT_EQ(deleted->state, OperationState::kFailed);
+  const Client other = world_.Connect(1001);
+  EXPECT_EQ(ReasonOf(TryExport(other, {0, kMiB}).status()), Reason::kOverlap);
+  EXPECT_TRUE(world_.Call(&Broker::Unmap, client_, mapping.id).ok());
+  EXPECT_TRUE(TryExport(other, {0, kMiB}).ok());
+}
+
 TEST_F(GrantsTest, ABusyUnmapIsTriedAgain) {
   world_.Drive(client_, CoreWorld::kEngine);
   const ExportView window = world_.Export(client_, CoreWorld::kExporter, {0, kMiB});
@@ -275,6 +289,29 @@ TEST_F(MemoryTest, RefusesMemoryThatCouldVanishUnderADevice) {
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   UniqueFd write_end(ends[1]);
   EXPECT_EQ(ReasonOf(world_.broker->OfferMemory(client_.id, "d", UniqueFd(ends[0]))), Reason::kMemoryUnsuitable);
+}
+
+TEST_F(MemoryTest, MemoryWithHolesPunchedSinceIsNotMapped) {
+  world_.Drive(client_, CoreWorld::kEngine);
+  const AddressSpaceView space = world_.Space(client_, CoreWorld::kEngine);
+  UniqueFd memory = Memory(4 * kPage, F_SEAL_SHRINK);
+  UniqueFd mine = *Duplicate(memory);
+  ASSERT_TRUE(world_.broker->OfferMemory(client_.id, "holes", std::move(memory)).ok());
+  ASSERT_EQ(fallocate(mine.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, kPage), 0);
+  const auto mapping =
+      world_.Call(&Broker::MapMemory, client_, MapMemoryArgs{.memory = "holes", .address_space = space.id});
+  EXPECT_EQ(ReasonOf(mapping.status()), Reason::kMemoryUnsuitable);
+}
+
+TEST_F(MemoryTest, OneUserCannotFillUpTheDaemonsDescriptors) {
+  BrokerOptions options;
+  options.quota.memories = 2;
+  CoreWorld world(options);
+  const Client client = world.Connect();
+  for (const char* name : {"a", "b"}) {
+    EXPECT_TRUE(world.broker->OfferMemory(client.id, name, Memory(kPage, F_SEAL_SHRINK)).ok());
+  }
+  EXPECT_EQ(ReasonOf(world.broker->OfferMemory(client.id, "c", Memory(kPage, F_SEAL_SHRINK))), Reason::kQuota);
 }
 
 TEST_F(MemoryTest, ADeviceMayNotWriteWhatItsOwnerMayNot) {

@@ -115,6 +115,8 @@ absl::Status Core::BeginMapMemory(CoreLock& lock, SessionEntry& session, const M
   }
   auto mapping = std::make_unique<MappingEntry>();
   mapping->view = {.offset = slice.start, .iova = {.length = slice.length}, .access = args.access};
+  P2PD_ASSIGN_OR_RETURN(mapping->memory_charge,
+                        quota.Take(session.view.peer.subject.uid, Resource::kMemoryBytes, slice.length));
   mapping->memory = memory->second.file;
   mapping->file_offset = slice.start;
   return StartMapping(lock, session, *space, std::move(mapping), args.placement, finish);
@@ -161,8 +163,15 @@ void Core::FinishMapping(MappingId id, Done<MappingView> finish) {
     }
   }
   if (ioas == nullptr) return finish(absl::UnavailableError("the mapping was revoked before it was made"));
-  const absl::Status status =
-      ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, view.iova, view.access);
+  // Its owner may have punched holes since it was offered: what is mapped now would be filled by p2pd.
+  absl::Status status = absl::OkStatus();
+  if (memory != nullptr) {
+    const absl::StatusOr<MemoryInfo> info = kernel.InspectMemory(*memory);
+    status = info.ok() ? CheckMemory("of this mapping", *info) : info.status();
+  }
+  if (status.ok()) {
+    status = ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, view.iova, view.access);
+  }
   absl::StatusOr<MappingView> outcome;
   {
     CoreLock lock(mutex);

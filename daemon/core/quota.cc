@@ -18,6 +18,8 @@ absl::string_view Name(Resource resource) {
       return "address spaces";
     case Resource::kMappings:
       return "mappings";
+    case Resource::kMemories:
+      return "memfds";
     case Resource::kMemoryBytes:
       return "bytes of memory";
   }
@@ -58,6 +60,8 @@ uint64_t Quota::Limit(Resource resource) const {
       return limits_.address_spaces;
     case Resource::kMappings:
       return limits_.mappings;
+    case Resource::kMemories:
+      return limits_.memories;
     case Resource::kMemoryBytes:
       return limits_.memory_bytes;
   }

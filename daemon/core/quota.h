@@ -12,15 +12,16 @@
 
 namespace p2pd {
 
-enum class Resource { kSessions, kExports, kAddressSpaces, kMappings, kMemoryBytes };
-constexpr int kNumResources = 5;
+enum class Resource { kSessions, kExports, kAddressSpaces, kMappings, kMemories, kMemoryBytes };
+constexpr int kNumResources = 6;
 
 struct QuotaLimits {
   uint64_t sessions = 64;
   uint64_t exports = 1024;
   uint64_t address_spaces = 64;
   uint64_t mappings = 16384;
-  uint64_t memory_bytes = 16ull << 30;  // of memfds offered
+  uint64_t memories = 256;              // memfds offered: each holds a descriptor of p2pd
+  uint64_t memory_bytes = 16ull << 30;  // of memfds mapped: pinned, each time they are
 };
 
 // Guarded by core's lock, as everything that holds a Charge is.

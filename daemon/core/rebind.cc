@@ -30,9 +30,14 @@ void Core::DestroySpace(OperationId id, AddressSpaceId space_id) {
   CoreLock lock(mutex);
   const auto space = tables.spaces.find(space_id);
   if (!status.ok()) {
-    // Its mappings may still be reachable, so they, and it, stay on the books.
-    OperationEntry& operation = tables.operations.at(id);
-    if (operation.view.error.empty()) operation.view.error = std::string(status.message());
+    // Its mappings may still be reachable, so they, and it, stay on the books. Its owner, if there is one, may
+    // try again; else the next operation on the context does.
+    const auto operation = tables.operations.find(id);
+    if (operation != tables.operations.end() && operation->second.view.error.empty()) {
+      operation->second.view.error = std::string(status.message());
+    }
+    space->second.closing =
+        !tables.sessions.contains(space->second.view.session) || tables.sessions.at(space->second.view.session).ended;
     return;
   }
   // With the IOAS went every area that UNMAP could not remove.
@@ -40,6 +45,19 @@ void Core::DestroySpace(OperationId id, AddressSpaceId space_id) {
   for (MappingId mapping : mappings) Drop(*tables.FindMapping(mapping), "its address space is gone");
   tables.Publish(EventType::kDeleted, space->second.view, space->second.view.session);
   tables.spaces.erase(space);
+}
+
+void Core::DestroyLeftSpaces(const std::string& context) {
+  std::vector<AddressSpaceId> left;
+  {
+    CoreLock lock(mutex);
+    for (const auto& [id, space] : tables.spaces) {
+      if (space.view.context == context && space.closing && !tables.sessions.contains(space.view.session)) {
+        left.push_back(id);
+      }
+    }
+  }
+  for (AddressSpaceId space : left) DestroySpace(OperationId(), space);
 }
 
 void Core::ResetForRestore(OperationId id, const PciAddress& address) {
@@ -96,12 +114,18 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
   Advance(device, DeviceEvent::kResetEnded);
   device.view.driver.reset();
   device.resume.reset();
-  if (bound.ok()) return;
+  if (bound.ok()) {
+    // Bound afresh, it is as good as new, whatever it was before.
+    if (device.view.state == DeviceState::kFaulted) Advance(device, DeviceEvent::kRestoredWithout);
+    return;
+  }
   OperationEntry& operation = tables.operations.at(id);
   if (operation.view.error.empty()) operation.view.error = std::string(bound.message());
-  if (GetErrorInfo(bound).error != EINVAL) return Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
+  const bool held = GetErrorInfo(bound).error == EINVAL;
+  if (!held && !IsTransient(bound)) return Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
   Advance(device, DeviceEvent::kHeldByOthers,
-          "a process still holds the device's fd: nothing is granted until it lets go");
+          held ? "a process still holds the device's fd: nothing is granted until it lets go"
+               : absl::StrCat("cannot be bound just now: ", bound.message()));
   scheduler.RunAfter(kRetryBind, [self = shared_from_this(), address] { self->RetryBind(address); });
 }
 
@@ -117,6 +141,8 @@ absl::Status Core::BindAfresh(const PciAddress& address) {
     if (entry.devices.size() > 1) context = entry.iommu;
     journal.Write({.verb = JournalVerb::kBind, .phase = JournalPhase::kIntent, .device = address}).IgnoreError();
   }
+  // vfioN changes with each bind to vfio-pci: what it was at the start may be another device by now.
+  P2PD_ASSIGN_OR_RETURN(sysfs.cdev, Sysfs(options.sysfs_root).FindCdev(address));
   if (context == nullptr) {
     P2PD_ASSIGN_OR_RETURN(context, IommuContext::Open(kernel));
   }
@@ -142,6 +168,7 @@ void Core::RetryBind(const PciAddress& address) {
   }
   strand->Post([self = shared_from_this(), address] {
     const absl::Status bound = self->BindAfresh(address);
+    if (bound.ok()) self->DestroyLeftSpaces(self->ContextNameOf(address));
     CoreLock lock(self->mutex);
     DeviceEntry& device = self->tables.devices.at(address);
     if (bound.ok()) return self->Advance(device, DeviceEvent::kRestoredWithout);

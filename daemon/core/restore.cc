@@ -54,7 +54,10 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
     status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
     if (status.ok()) entry->live = true;
   }
-  if (status.ok() && dead_area) status = ioas->Unmap(view.iova);
+  if (status.ok() && dead_area) {
+    status = ioas->Unmap(view.iova);
+    dead_area = !status.ok();
+  }
   for (int i = 0; status.ok() && i < kKernelAttempts; ++i) {
     const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, view.iova, view.access);
     if (mapped.ok()) break;
@@ -74,7 +77,9 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
     entry->view.state_reason = std::string(status.message());
   }
   tables.Changed(*entry);
-  AddOutcome(tables.operations.at(id), *entry);
+  if (const auto operation = tables.operations.find(id); operation != tables.operations.end()) {
+    AddOutcome(operation->second, *entry);
+  }
 }
 
 void Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) {

@@ -223,9 +223,19 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
   }
   if (mapping.view.source.has_value()) {
     const auto source = tables.exports.find(*mapping.view.source);
-    if (source != tables.exports.end()) source->second.mappings.erase(id);
+    if (source != tables.exports.end()) {
+      source->second.mappings.erase(id);
+      if (source->second.closing && source->second.mappings.empty()) DropExport(source->second);
+    }
   }
+  // The last reference to a memfd frees its pages, and that to a dma-buf can wait for a reset: not here.
+  scheduler.Run([memory = std::move(mapping.memory), dma_buf = std::move(mapping.dma_buf)] {});
   tables.mappings.erase(id);
+}
+
+void Core::DropExport(ExportEntry& entry) {
+  tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
+  tables.exports.erase(entry.view.id);
 }
 
 // ---- Address spaces and devices --------------------------------------------------------------------------
@@ -236,10 +246,9 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
             operation.view.error.empty() ? absl::OkStatus() : absl::InternalError(operation.view.error));
   }
   for (ExportId id : operation.order.exports) {
+    // While one of its mappings could not be removed, the window stays taken.
     const auto entry = tables.exports.find(id);
-    if (entry == tables.exports.end()) continue;
-    tables.Publish(EventType::kDeleted, entry->second.view, entry->second.view.session);
-    tables.exports.erase(entry);
+    if (entry != tables.exports.end() && entry->second.mappings.empty()) DropExport(entry->second);
   }
   std::set<std::string> contexts;
   for (AddressSpaceId id : operation.order.spaces) {
@@ -284,6 +293,26 @@ void Core::WorkOnContext(OperationId id, const std::string& context) {
   for (const PciAddress& address : devices) {
     restore ? ResetForRestore(id, address) : ScrubAndRebind(id, address);
   }
+  DestroyLeftSpaces(context);
+}
+
+void Core::ForgetOldReceipts() {
+  std::set<OperationId> needed;
+  for (const auto& [address, device] : tables.devices) {
+    if (device.resume.has_value()) needed.insert(*device.resume);
+  }
+  for (auto entry = tables.operations.begin();
+       entry != tables.operations.end() && tables.operations.size() > kReceiptsKept;) {
+    const OperationEntry& operation = entry->second;
+    // Somebody who was cut off may still ack, and then wants its mappings back.
+    const bool awaited =
+        std::any_of(operation.view.parties.begin(), operation.view.parties.end(), [&](const OperationParty& party) {
+          return party.answer == Answer::kForced && !operation.late.contains(party.session) &&
+                 tables.sessions.contains(party.session);
+        });
+    const bool keep = awaited || operation.view.state == OperationState::kRunning || needed.contains(operation.view.id);
+    entry = keep ? std::next(entry) : tables.operations.erase(entry);
+  }
 }
 
 // ---- The end ---------------------------------------------------------------------------------------------
@@ -316,10 +345,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
     tables.sessions.erase(*ending);
   }
   if (!operation.order.recorded) tables.operations.erase(id);
-  for (auto entry = tables.operations.begin(); tables.operations.size() > kReceiptsKept;) {
-    if (entry == tables.operations.end()) break;
-    entry = entry->second.view.state == OperationState::kRunning ? std::next(entry) : tables.operations.erase(entry);
-  }
+  ForgetOldReceipts();
   for (const PciAddress& address : pending) {
     RevokeOrder order = DriverEnd({address}, tables.devices.at(address).view.driver);
     order.reason = "its driver ended during a reset";

@@ -29,6 +29,8 @@ absl::Status Unsuitable(const std::string& name, absl::string_view what, absl::s
                    what);
 }
 
+}  // namespace
+
 absl::Status CheckMemory(const std::string& name, const MemoryInfo& info) {
   if (!info.is_memfd) return Unsuitable(name, "is not a memfd", "make it with memfd_create(MFD_ALLOW_SEALING)");
   if (!info.sealed_shrink) {
@@ -43,8 +45,6 @@ absl::Status CheckMemory(const std::string& name, const MemoryInfo& info) {
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::Status SessionEnded() {
   return MakeError(absl::StatusCode::kUnauthenticated,
@@ -96,7 +96,15 @@ void Broker::EndSession(SessionId id, const std::string& reason) {
 void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason) {
   const SessionId id = session.view.id;
   lock.After([channel = session.channel, reason] { channel->End(reason); });
-  session.memory.clear();
+  // Freeing a client's memory takes as long as it is large.
+  scheduler.Run([memory = std::make_shared<std::map<std::string, MemoryEntry>>(std::exchange(session.memory, {})),
+                 self = shared_from_this()] {
+    std::vector<std::shared_ptr<const UniqueFd>> files;
+    CoreLock inner(self->mutex);
+    for (auto& [name, entry] : *memory) files.push_back(std::move(entry.file));
+    inner.After([files = std::move(files)] {});
+    memory->clear();
+  });
   std::vector<OperationId> waited_for;
   for (auto& [operation, entry] : tables.operations) {
     if (entry.waiting.contains(id)) waited_for.push_back(operation);
@@ -167,8 +175,7 @@ absl::Status Broker::OfferMemory(SessionId id, const std::string& name, UniqueFd
                       .hint = "give each memfd of a session a name of its own"},
                      "this session offered memory of that name before");
   }
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge,
-                        core_->quota.Take(session->view.peer.subject.uid, Resource::kMemoryBytes, info.size));
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(session->view.peer.subject.uid, Resource::kMemories));
   session->memory[name] = {
       .file = std::make_shared<const UniqueFd>(std::move(memory)), .info = info, .charge = std::move(charge)};
   return absl::OkStatus();

@@ -30,6 +30,8 @@ std::optional<DeviceState> Next(DeviceState state, DeviceEvent event) {
       if (event == DeviceEvent::kRestoredWithout) return DeviceState::kReady;
       return std::nullopt;
     case DeviceState::kFaulted:
+      if (event == DeviceEvent::kRestoredWithout) return DeviceState::kReady;  // bound afresh
+      return std::nullopt;
     case DeviceState::kGone:
       return std::nullopt;
   }

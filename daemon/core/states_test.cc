@@ -44,6 +44,11 @@ TEST(DeviceStateTest, ATaintedDeviceGrantsNothingUntilItIsBoundAfresh) {
   EXPECT_EQ(Next(D::kTainted, E::kRestoredWithout), D::kReady);
 }
 
+TEST(DeviceStateTest, AFaultedDeviceThatWasBoundAfreshIsReady) {
+  EXPECT_EQ(Next(D::kFaulted, E::kRestoredWithout), D::kReady);
+  EXPECT_EQ(Next(D::kFaulted, E::kDriverArrived), std::nullopt);
+}
+
 TEST(DeviceStateTest, UnplugWinsOverEverything) {
   for (int s = 1; s <= 8; ++s) EXPECT_EQ(Next(static_cast<D>(s), E::kUnplugged), D::kGone);
   EXPECT_EQ(Next(D::kGone, E::kFailed), std::nullopt);

@@ -87,6 +87,7 @@ struct MappingEntry {
   uint64_t file_offset = 0;
   std::optional<OperationId> operation;  // the last one that touched it
   Quota::Charge charge;
+  Quota::Charge memory_charge;
 };
 
 // What is to be taken away, and what is to happen then. See revocation.cc.

@@ -105,6 +105,18 @@ absl::StatusOr<std::vector<SysfsDevice>> Sysfs::Scan() const {
   return devices;
 }
 
+absl::StatusOr<std::string> Sysfs::FindCdev(const PciAddress& address) const {
+  const fs::path dir = fs::path(root_) / "bus/pci/devices" / address.ToString();
+  std::string cdev = p2pd::FindCdev(dir);
+  if (!cdev.empty()) return cdev;
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.reason = Reason::kDeviceUnusable,
+                    .step = "find its VFIO device",
+                    .object = absl::StrCat("devices/", address.ToString()),
+                    .hint = "bind it to vfio-pci, on a machine whose IOMMU is on"},
+                   absl::StrCat("VFIO does not offer it; its driver is \"", LinkName(dir / "driver"), "\""));
+}
+
 std::vector<Range> BusWindows(const std::vector<SysfsDevice>& devices) {
   std::vector<Range> windows;
   for (const SysfsDevice& device : devices) {

@@ -49,6 +49,9 @@ class Sysfs {
   // while it is read is left out.
   absl::StatusOr<std::vector<SysfsDevice>> Scan() const;
 
+  // The character device that VFIO offers for the function now ("vfio3"). Errors: FailedPrecondition.
+  absl::StatusOr<std::string> FindCdev(const PciAddress& address) const;
+
  private:
   const std::string root_;
 };

@@ -11,13 +11,13 @@
 namespace p2pd {
 namespace {
 
-absl::Status FellBehind() {
+absl::Status FellBehind(size_t limit) {
   return MakeError(absl::StatusCode::kResourceExhausted,
                    {.reason = Reason::kQuota,
                     .step = "WatchEvents",
                     .object = "",
                     .hint = "watch again: the first events show everything as it is then"},
-                   absl::StrCat("more than ", EventStream::kMaxQueued, " events are unread"));
+                   absl::StrCat("more than ", limit, " events are unread"));
 }
 
 absl::Status SessionEnded() {
@@ -46,8 +46,8 @@ class EventStream::Reactor final : public grpc::ServerWriteReactor<v1::Event> {
 };
 
 std::pair<grpc::ServerWriteReactor<v1::Event>*, std::shared_ptr<EventStream>> EventStream::Create(
-    EventLoop& loop, SessionId viewer, std::function<void()> on_done) {
-  std::shared_ptr<EventStream> stream(new EventStream(loop, viewer));
+    EventLoop& loop, SessionId viewer, size_t max_queued, std::function<void()> on_done) {
+  std::shared_ptr<EventStream> stream(new EventStream(loop, viewer, max_queued));
   stream->reactor_ = new Reactor(stream, std::move(on_done));
   return {stream->reactor_, stream};
 }
@@ -70,8 +70,8 @@ void EventStream::OnEvent(const std::shared_ptr<const Event>& event) {
 
 void EventStream::Queue(const std::shared_ptr<const Event>& event) {
   if (event->type == EventType::kInSync) in_sync_ = true;
-  if (in_sync_ && queue_.size() >= kMaxQueued && event->type != EventType::kInSync) {
-    end_ = FellBehind();
+  if (in_sync_ && queue_.size() >= max_queued_ && event->type != EventType::kInSync) {
+    end_ = FellBehind(max_queued_);
     queue_.clear();
     return;
   }

@@ -1,7 +1,7 @@
 // One WatchEvents call: core's events, written to the client as fast as it reads.
 //
 // Invariants: one write at a time; after Finish nothing is written; core's thread only queues. A snapshot is
-// queued whole, as it is no larger than core's tables; of what follows it, at most kMaxQueued events wait.
+// queued whole, as it is no larger than core's tables; of what follows it, at most `max_queued` events wait.
 #ifndef P2PD_DAEMON_FRONT_EVENT_STREAM_H_
 #define P2PD_DAEMON_FRONT_EVENT_STREAM_H_
 
@@ -23,11 +23,9 @@ namespace p2pd {
 
 class EventStream final : public Watcher, public std::enable_shared_from_this<EventStream> {
  public:
-  static constexpr size_t kMaxQueued = 4096;
-
   // The call's reactor, which keeps the stream alive; `on_done` runs when the call is over.
   static std::pair<grpc::ServerWriteReactor<v1::Event>*, std::shared_ptr<EventStream>> Create(
-      EventLoop& loop, SessionId viewer, std::function<void()> on_done);
+      EventLoop& loop, SessionId viewer, size_t max_queued, std::function<void()> on_done);
 
   // Queues. The stream ends when too much is queued, or when its own session has ended.
   void OnEvent(const std::shared_ptr<const Event>& event) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -38,7 +36,8 @@ class EventStream final : public Watcher, public std::enable_shared_from_this<Ev
  private:
   class Reactor;
 
-  EventStream(EventLoop& loop, SessionId viewer) : loop_(loop), viewer_(viewer) {}
+  EventStream(EventLoop& loop, SessionId viewer, size_t max_queued)
+      : loop_(loop), viewer_(viewer), max_queued_(max_queued) {}
   void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   // Writes the next event, or finishes, unless a write is in progress. Never called under core's lock.
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -46,6 +45,7 @@ class EventStream final : public Watcher, public std::enable_shared_from_this<Ev
 
   EventLoop& loop_;
   const SessionId viewer_;
+  const size_t max_queued_;
   Reactor* reactor_ = nullptr;  // alive until after Finish
   v1::Event written_;           // belongs to the write in progress
 

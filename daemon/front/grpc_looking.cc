@@ -26,8 +26,8 @@ absl::Status FillOne(const absl::StatusOr<View>& view, Message* message) {
 GrpcService::Reactor* GrpcService::GetStatus(Context* context, const v1::GetStatusRequest*, v1::Status* response) {
   return Look(context, [&](SessionId) {
     *response = ToProto(broker_.GetStatus());
-    response->set_version(about_.version);
-    response->set_kernel(about_.kernel);
+    response->set_version(options_.version);
+    response->set_kernel(options_.kernel);
     response->set_page_size(static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
     return absl::OkStatus();
   });

@@ -57,15 +57,15 @@ void SetLimits(grpc::ServerBuilder& builder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(EventLoop& loop, Broker& broker, Scheduler& workers,
-                                                              GrpcService::About about) {
+                                                              GrpcService::Options options) {
   InitGrpcOnce();
-  std::unique_ptr<GrpcServer> server(new GrpcServer(loop, broker, workers, std::move(about)));
+  std::unique_ptr<GrpcServer> server(new GrpcServer(loop, broker, workers, std::move(options)));
   P2PD_RETURN_IF_ERROR(server->Build());
   return server;
 }
 
-GrpcServer::GrpcServer(EventLoop& loop, Broker& broker, Scheduler& workers, GrpcService::About about)
-    : loop_(loop), workers_(workers), service_(broker, loop, std::move(about)) {}
+GrpcServer::GrpcServer(EventLoop& loop, Broker& broker, Scheduler& workers, GrpcService::Options options)
+    : loop_(loop), workers_(workers), service_(broker, loop, std::move(options)) {}
 
 absl::Status GrpcServer::Build() {
   using ConnectionType = grpc::ServerBuilder::experimental_type::ExternalConnectionType;

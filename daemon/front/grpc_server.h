@@ -25,7 +25,7 @@ class GrpcServer {
  public:
   // What is passed outlives the server; `workers` are threads that may block.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(EventLoop& loop, Broker& broker, Scheduler& workers,
-                                                           GrpcService::About about);
+                                                           GrpcService::Options options);
   // Cancels the calls in progress, waits for them, hangs up. The loop must not run any more.
   ~GrpcServer();
   GrpcServer(const GrpcServer&) = delete;
@@ -44,7 +44,7 @@ class GrpcServer {
     EventLoop::Watch hung_up;
   };
 
-  GrpcServer(EventLoop& loop, Broker& broker, Scheduler& workers, GrpcService::About about);
+  GrpcServer(EventLoop& loop, Broker& broker, Scheduler& workers, GrpcService::Options options);
   absl::Status Build();
   absl::Status Track(UniqueFd duplicate, ConnectionTable::Lease lease);
 

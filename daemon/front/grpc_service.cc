@@ -22,8 +22,8 @@ class FailedWatch final : public grpc::ServerWriteReactor<v1::Event> {
 
 }  // namespace
 
-GrpcService::GrpcService(Broker& broker, EventLoop& loop, About about)
-    : broker_(broker), loop_(loop), about_(std::move(about)) {}
+GrpcService::GrpcService(Broker& broker, EventLoop& loop, Options options)
+    : broker_(broker), loop_(loop), options_(std::move(options)) {}
 
 absl::StatusOr<SessionId> GrpcService::Authenticate(const Context& context) const {
   const auto token = context.client_metadata().find(kTokenKey);
@@ -78,7 +78,8 @@ grpc::ServerWriteReactor<v1::Event>* GrpcService::WatchEvents(Context* context, 
   const auto viewer = Authenticate(*context);
   if (!viewer.ok()) return new FailedWatch(viewer.status());
   if (const absl::Status status = BeginWatch(*viewer); !status.ok()) return new FailedWatch(status);
-  const auto [reactor, stream] = EventStream::Create(loop_, *viewer, [this, session = *viewer] { EndWatch(session); });
+  const auto [reactor, stream] =
+      EventStream::Create(loop_, *viewer, options_.max_unread_events, [this, session = *viewer] { EndWatch(session); });
   if (const absl::Status status = broker_.Watch(*viewer, stream); !status.ok()) stream->End(status);
   return reactor;
 }

@@ -21,14 +21,15 @@ namespace p2pd {
 
 class GrpcService final : public v1::Broker::CallbackService {
  public:
-  struct About {
+  struct Options {
     std::string version;
-    std::string kernel;  // "linux" or "simulation"
+    std::string kernel;               // "linux" or "simulation"
+    size_t max_unread_events = 4096;  // of one WatchEvents call, its snapshot aside
   };
   static constexpr int kMaxWatchesASession = 8;
 
   // The broker and the loop outlive the service.
-  GrpcService(Broker& broker, EventLoop& loop, About about);
+  GrpcService(Broker& broker, EventLoop& loop, Options options);
 
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -72,7 +73,7 @@ class GrpcService final : public v1::Broker::CallbackService {
 
   Broker& broker_;
   EventLoop& loop_;
-  const About about_;
+  const Options options_;
   Mutex mutex_;
   absl::flat_hash_map<SessionId, int> watches_ ABSL_GUARDED_BY(mutex_);
 };

@@ -11,13 +11,13 @@ Server::Server(EventLoop& loop, Broker& broker, Scheduler& workers, const Server
       fd_server_({.loop = loop,
                   .broker = broker,
                   .workers = workers,
-                  .version = options.about.version,
+                  .version = options.grpc.version,
                   .hello_deadline = options.hello_deadline}) {}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(EventLoop& loop, Broker& broker, Scheduler& workers,
                                                       ServerOptions options) {
   std::unique_ptr<Server> server(new Server(loop, broker, workers, options));
-  P2PD_ASSIGN_OR_RETURN(server->grpc_server_, GrpcServer::Start(loop, broker, workers, options.about));
+  P2PD_ASSIGN_OR_RETURN(server->grpc_server_, GrpcServer::Start(loop, broker, workers, options.grpc));
   P2PD_ASSIGN_OR_RETURN(server->fd_listener_,
                         Listener::Start(loop, server->table_, "fd", std::move(options.fd_socket),
                                         [fd_server = &server->fd_server_](UniqueFd connection, auto lease) {

@@ -22,7 +22,7 @@ struct ServerOptions {
   UniqueFd grpc_socket;  // listening, SOCK_STREAM
   ConnectionLimits connections;
   absl::Duration hello_deadline = absl::Seconds(5);
-  GrpcService::About about;
+  GrpcService::Options grpc;
 };
 
 // Everything but the constructor and the destructor on the loop's thread.

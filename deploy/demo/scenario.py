@@ -8,6 +8,7 @@ deploy/demo.sh prepares what it needs, in a virtual machine or with --simulate.
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -92,7 +93,7 @@ class Scenario:
         self.tell.asked(f"p2pd as root{f', --simulate={self.options.simulate}' if self.options.simulate else ''}")
         self.p2pd = P2pd(self.folder, self.options.policy, self.options.simulate)
         self.view = View(self.p2pd)
-        devices = [o for n, o in sorted(self.view.objects.items()) if n.startswith("devices/")]
+        devices = [self.view.get(name) for name in self.view.names("devices/")]
         for device in devices:
             self.tell.did(f"{short(device['name'])}  {device['vendor_id']}:{device['device_id']}  {device['state']}, "
                           f"{'can' if device['can_reset'] else 'cannot'} be reset")
@@ -107,7 +108,9 @@ class Scenario:
         self.tell.asked(f"p2p_copy as user {RINGER}, who may drive another device: drive NVMe 2")
         refusal = self.client("p2p_copy", RINGER).expect("failed")
         self.tell.check(refusal["reason"] == "POLICY", "denied as well")
-        self.tell.check(self.view.get(NVME2)["driver_session"] == "", "NVMe 2 has no driver")
+        shown = subprocess.run([program("p2pctl"), *self.p2pd.sockets, "--json", "device", "show", short(NVME2)],
+                               capture_output=True, text=True, check=False)
+        self.tell.check(json.loads(shown.stdout)["driver_session"] == "", "NVMe 2 has no driver")
 
     def drivers(self):
         self.tell.asked(f"cmb_exporter as user {EXPORTER}: drive NVMe 1, enable its memory buffer, say DeviceReady")
@@ -117,9 +120,11 @@ class Scenario:
         self.tell.asked(f"p2p_copy as user {IMPORTER}: drive NVMe 2, queues in a sealed memfd; map 32 MiB of that memory")
         window = self.open_importer()
         self.tell.did(f"{window['mapping']} of {window['export']} at IOVA {window['iova']:#x}")
-        mapping = self.view.get(window["mapping"])
-        self.tell.check(mapping["state"] == "ACTIVE" and int(mapping["length"]) == WINDOW, "32 MiB are mapped")
-        self.tell.check(self.view.get(NVME1)["state"] == self.view.get(NVME2)["state"] == "READY", "both are READY")
+        mapping = self.view.await_object(window["mapping"], state="ACTIVE")
+        self.tell.check(int(mapping["length"]) == WINDOW, "32 MiB are mapped")
+        for device in (NVME1, NVME2):
+            self.view.await_object(device, state="READY")
+        self.tell.check(True, "both devices are READY")
 
     def copy(self):
         self.tell.asked("NVMe 2: read 32 MiB of the disk straight into NVMe 1's memory, in commands of 128 KiB")
@@ -175,7 +180,7 @@ class Scenario:
 
     def cut_off(self):
         self.tell.check(self.importer.end() == 0, "the importer has ended in order")
-        self.view.await_device(NVME2, "READY", driver_session="")
+        self.view.await_object(NVME2, state="READY", driver_session="")
         self.tell.asked(f"p2p_copy --ignore-quiesce as user {IMPORTER}: the same traffic, and no ear for p2pd")
         session = self.open_importer("--ignore-quiesce")["session"]
         self.importer.send("traffic")
@@ -194,20 +199,19 @@ class Scenario:
         self.exporter.expect("ready", generation=generation)
         self.tell.did("NVMe 1's driver filled the window with a pattern; NVMe 2 goes on reading into it, or tries to")
         first = self.importer.traffic()
-        attempts = lambda t: t["wrong"] + t["failed"]
-        later = self.importer.traffic(lambda t: attempts(t) >= attempts(first) + PIECES)
+        later = self.importer.traffic(lambda t: t["wrong"] + t["failed"] >= first["wrong"] + first["failed"] + PIECES)
         foreign = self.foreign_words(11)
         self.tell.check(foreign == 0, f"not one byte arrived: {WINDOW >> 20} MiB are as NVMe 1's driver left them")
         self.tell.check(later["right"] == first["right"],
                         f"no piece came out right any more: {later['wrong']} wrong, {later['failed']} failed")
-        self.await_fault(lambda: self.importer.traffic())
+        self.await_fault(self.importer.traffic)
         self.come_back()
 
     def come_back(self):
         """The client that was cut off acknowledges after all."""
         self.tell.asked("p2p_copy: acknowledge, late")
         self.importer.send("ack")
-        back = self.view.wait("the mapping's return", lambda: self.active_mapping())
+        back = self.view.await_object(self.window["mapping"], state="ACTIVE")
         self.tell.check(int(back["iova"]) == self.window["iova"], f"only now the mapping is back, at {int(back['iova']):#x}")
         now = self.importer.traffic()
         self.importer.traffic(lambda t: t["right"] >= now["right"] + PIECES)
@@ -215,10 +219,6 @@ class Scenario:
         self.exporter.send("fill-at-set-up seed=0")
         if self.kernel_log is not None:
             self.kernel_log.new_lines()  # of the time before the mapping was back
-
-    def active_mapping(self):
-        mapping = self.view.objects.get(self.window["mapping"], {})
-        return mapping if mapping.get("state") == "ACTIVE" else None
 
     def killed(self):
         old = self.window
@@ -230,11 +230,11 @@ class Scenario:
             m["mapping"] == old["mapping"] for m in o["mappings"]))
         self.tell.receipt(receipt)
         steps = [s["what"].split(" ")[0] for s in receipt["steps"] if not s["error"]]
-        self.view.await_device(NVME2, "READY", driver_session="")
+        self.view.await_object(NVME2, state="READY", driver_session="")
         self.tell.check(receipt["state"] == "SUCCEEDED" and {"bus", "unmap", "reset", "bind"} <= set(steps),
                         "NVMe 2 was quieted, unmapped, reset and bound afresh")
-        self.tell.check(self.view.get(old["mapping"]) is None and not self.view.mappings_of(old["session"]),
-                        "nothing of the session is mapped any more")
+        left = [name for name in self.view.names("mappings/") if self.view.get(name)["session"] == old["session"]]
+        self.tell.check(not left, "nothing of the session is mapped any more")
         self.next_driver(old)
 
     def next_driver(self, old):
@@ -261,9 +261,9 @@ class Scenario:
         self.tell.asked("everybody: end; then p2pd (SIGTERM)")
         self.tell.check(self.exporter.end() == 0, "the exporter has ended in order")
         for name in (NVME1, NVME2):
-            self.view.await_device(name, "READY", driver_session="")
-        held = [n for n in self.view.objects if n.startswith(("exports/", "mappings/", "address-spaces/"))]
-        self.tell.check(not held, "no grant is left")
+            self.view.await_object(name, state="READY", driver_session="")
+        self.view.wait("the end of all grants", lambda: not self.view.names("exports/", "mappings/", "address-spaces/"))
+        self.tell.check(True, "no grant is left")
         self.view.stop()
         self.tell.check(self.p2pd.stop() == 0, "p2pd has ended in order")
         if self.kernel_log is not None:

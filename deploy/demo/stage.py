@@ -148,7 +148,8 @@ class Client:
 
 
 class View:
-    """p2pd's state as root may see it, kept up to date by `p2pctl watch`."""
+    """p2pd's state as root may see it, kept up to date by `p2pctl watch`: in the order of what happens, and a
+    moment later, so that what a client has said may still be on its way here."""
 
     KINDS = ("device", "session", "export", "address_space", "mapping", "operation")
 
@@ -193,12 +194,12 @@ class View:
         with self.changed:
             return self.objects.get(name)
 
-    def await_device(self, name, state, **fields):
+    def await_object(self, name, **fields):
+        """Waits until the object has these fields."""
         def there():
-            device = self.objects.get(name, {})
-            fits = device.get("state") == state and all(device.get(key) == value for key, value in fields.items())
-            return device if fits else None
-        return self.wait(f"{name} {state}", there)
+            thing = self.objects.get(name, {})
+            return thing if thing and all(thing.get(key) == value for key, value in fields.items()) else None
+        return self.wait(f"{name} with {fields}", there)
 
     def await_receipt(self, matches):
         def finished():
@@ -208,9 +209,9 @@ class View:
             return None
         return self.wait("the operation's receipt", finished)
 
-    def mappings_of(self, session):
+    def names(self, *prefixes):
         with self.changed:
-            return [o for n, o in self.objects.items() if n.startswith("mappings/") and o["session"] == session]
+            return sorted(name for name in self.objects if name.startswith(prefixes))
 
     def stop(self):
         self.process.kill()

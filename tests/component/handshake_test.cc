@@ -48,7 +48,7 @@ TEST(HandshakeTest, StatusSaysWhatItServes) {
   EXPECT_EQ(answer.version(), "test");
   EXPECT_EQ(answer.devices(), 4u);
   EXPECT_EQ(answer.sessions(), 1u);
-  EXPECT_EQ(answer.policy_rules(), 1u);
+  EXPECT_EQ(answer.policy_rules(), 2u);
   EXPECT_GE(answer.page_size(), 4096u);
 }
 

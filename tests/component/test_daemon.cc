@@ -59,7 +59,7 @@ TestDaemon::TestDaemon(TestDaemonOptions options)
   server_options.grpc_socket = Unwrap(ListenAt(grpc_path_, SOCK_STREAM));
   server_options.connections = options.connections;
   server_options.hello_deadline = options.hello_deadline;
-  server_options.about = {.version = "test", .kernel = "simulation"};
+  server_options.grpc = {.version = "test", .kernel = "simulation", .max_unread_events = options.max_unread_events};
   server_ = Unwrap(Server::Start(*loop_, *broker_, workers_, std::move(server_options)));
   thread_ = std::thread([this] { EXPECT_TRUE(loop_->Run().ok()); });
 }

@@ -22,12 +22,13 @@ namespace p2pd {
 struct TestDaemonOptions {
   ConnectionLimits connections = {};
   absl::Duration hello_deadline = absl::Seconds(30);
+  size_t max_unread_events = 4096;
   // Text format; "" is deploy/simulation/two_nvme.textproto.
   std::string machine = "";
   // Text format; the default allows everything to everybody.
   std::string policy =
-      "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, MAP_MEMORY, DRIVE, "
-      "RESET, ADMIN] }";
+      "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, MAP_MEMORY, RESET, "
+      "ADMIN] } rule { name: 'drive' effect: ALLOW action: DRIVE limits { scrub: NONE } }";
 };
 
 class TestDaemon {

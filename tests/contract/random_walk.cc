@@ -54,10 +54,6 @@ std::string Outcome(const absl::Status& status) {
   const int error = GetErrorInfo(status).error;
   return error != 0 ? ErrnoName(error) : absl::StatusCodeToString(status.code());
 }
-template <typename T>
-std::string Outcome(const absl::StatusOr<T>& result) {
-  return Outcome(result.status());
-}
 
 class Walk {
  public:
@@ -122,7 +118,7 @@ class Walk {
       case 20:
         return Layout();
       case 21:
-        return OneIn(2) ? Describe() : DisableInterrupts();
+        return Describe();
       case 22:
       case 23:
         return Fetch();
@@ -171,7 +167,7 @@ class Walk {
     open.role = role;
     absl::StatusOr<UniqueFd> fd = kernel_.OpenDevice(world_.CdevOf(open.role));
     if (fd.ok()) open.fd = *std::move(fd);
-    return absl::StrCat("open ", NameOf(open), ": ", Outcome(fd));
+    return absl::StrCat("open ", NameOf(open), ": ", Outcome(fd.status()));
   }
 
   std::string Bind(OpenDevice& open, const std::shared_ptr<Context>& context) {
@@ -214,7 +210,7 @@ class Walk {
     slot = std::make_shared<Context>();
     absl::StatusOr<UniqueFd> fd = kernel_.OpenContext();
     if (fd.ok()) slot->fd = *std::move(fd);
-    return absl::StrCat("open context ", &slot - contexts_.data(), ": ", Outcome(fd));
+    return absl::StrCat("open context ", &slot - contexts_.data(), ": ", Outcome(fd.status()));
   }
 
   std::string AllocIoas() {
@@ -222,7 +218,7 @@ class Walk {
     if (context->spaces.size() >= 3) return "enough address spaces";
     const absl::StatusOr<IoasId> ioas = kernel_.AllocIoas(context->fd);
     if (ioas.ok()) context->spaces.push_back(*ioas);
-    return absl::StrCat("alloc: ", Outcome(ioas));
+    return absl::StrCat("alloc: ", Outcome(ioas.status()));
   }
 
   std::string DestroyIoas() {
@@ -266,7 +262,7 @@ class Walk {
     absl::StatusOr<UniqueFd> dma_buf = kernel_.ExportDmaBuf(open.fd, bar, range);
     if (dma_buf.ok()) file = *std::move(dma_buf);
     return absl::StrCat("export ", NameOf(open), " BAR ", bar, " ", range.ToString(), " as ", &file - files_.data(),
-                        ": ", Outcome(dma_buf));
+                        ": ", Outcome(dma_buf.status()));
   }
 
   std::string Reset() {
@@ -296,7 +292,7 @@ class Walk {
     const std::shared_ptr<Context> context = AnyContext();
     const IoasId ioas = AnySpace(context.get());
     const absl::StatusOr<IovaLayout> layout = kernel_.GetIovaLayout(context->fd, ioas);
-    std::string line = absl::StrCat("layout of ", NameOf(context.get(), ioas), ": ", Outcome(layout));
+    std::string line = absl::StrCat("layout of ", NameOf(context.get(), ioas), ": ", Outcome(layout.status()));
     if (!layout.ok()) return line;
     absl::StrAppend(&line, ", by ", layout->alignment);
     for (const Range& range : layout->usable) absl::StrAppend(&line, " ", range.ToString());
@@ -306,22 +302,18 @@ class Walk {
   std::string Describe() {
     const OpenDevice& open = AnyOpen();
     const absl::StatusOr<DeviceInfo> info = kernel_.GetDeviceInfo(open.fd);
-    std::string line = absl::StrCat("describe ", NameOf(open), ": ", Outcome(info), ", export ",
-                                    Outcome(kernel_.ProbeExport(open.fd)));
+    std::string line = absl::StrCat("describe ", NameOf(open), ": ", Outcome(info.status()), ", export ",
+                                    Outcome(kernel_.ProbeExport(open.fd)), ", interrupts off ",
+                                    Outcome(kernel_.DisableInterrupts(open.fd)));
     if (!info.ok()) return line;
     absl::StrAppend(&line, info->can_reset ? ", can be reset" : "");
     for (const int region : {-1, 0, 1, 2, 3, 4, 5, kConfigRegion, 100}) {
       const absl::StatusOr<RegionInfo> bar = kernel_.GetRegionInfo(open.fd, region);
-      absl::StrAppend(&line, ", ", region, " ", Outcome(bar));
+      absl::StrAppend(&line, ", ", region, " ", Outcome(bar.status()));
       if (bar.ok())
         absl::StrAppendFormat(&line, " 0x%x %d%d%d", bar->size, bar->readable, bar->writable, bar->mappable);
     }
     return line;
-  }
-
-  std::string DisableInterrupts() {
-    const OpenDevice& open = AnyOpen();
-    return absl::StrCat("interrupts off ", NameOf(open), ": ", Outcome(kernel_.DisableInterrupts(open.fd)));
   }
 
   std::string Map() {

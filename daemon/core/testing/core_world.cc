@@ -24,6 +24,10 @@ constexpr char kMachine[] = R"(
            bar { index: 0 size: 0x100000 } }
   device { bdf: "0000:00:10.0" vendor_id: 0x1234 device_id: 2 class_code: 0xff00 iommu_group: 5 numa_node: -1
            bar { index: 2 size: 0x100000 prefetchable: true } no_reset: true }
+  device { bdf: "0000:05:00.0" vendor_id: 0x1234 device_id: 3 class_code: 0xff00 iommu_group: 6 numa_node: -1
+           bar { index: 0 size: 0x1000 } }
+  device { bdf: "0000:05:00.1" vendor_id: 0x1234 device_id: 3 class_code: 0xff00 iommu_group: 6 numa_node: -1
+           bar { index: 0 size: 0x1000 } }
 )";
 
 }  // namespace
@@ -33,6 +37,8 @@ const PciAddress CoreWorld::kExporter2 = {.bus = 3};
 const PciAddress CoreWorld::kEngine = {.bus = 2};
 const PciAddress CoreWorld::kEngine2 = {.bus = 4};
 const PciAddress CoreWorld::kNoReset = {.device = 0x10};
+const PciAddress CoreWorld::kTwin = {.bus = 5};
+const PciAddress CoreWorld::kOtherTwin = {.bus = 5, .function = 1};
 
 absl::Status RecordingChannel::GrantDevice(const PciAddress& device, const std::string&, UniqueFd fd) {
   if (refuse_grants.ok()) grants.emplace_back(device, std::move(fd));

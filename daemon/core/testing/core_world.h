@@ -108,6 +108,9 @@ class CoreWorld {
   static const PciAddress kEngine2;    // 0000:04:00.0: likewise
   static const PciAddress kNoReset;    // 0000:00:10.0
 
+  static const PciAddress kTwin;  // 0000:05:00.0 and .1: of one context
+  static const PciAddress kOtherTwin;
+
   std::unique_ptr<SimKernel> kernel;
   ManualScheduler scheduler;
   MemoryJournal journal;
