@@ -12,8 +12,8 @@ packages_of() {
         protobuf-compiler-grpc libabsl-dev libgtest-dev libgmock-dev libsystemd-dev libcli11-dev \
         libsmartcols-dev
       ;;
-    lint) echo clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev lld-14 llvm shellcheck ;;
-    vm) echo qemu-system-x86 cpio zstd python3 socat ;;
+    lint) echo git clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev lld-14 llvm shellcheck ;;
+    vm) echo qemu-system-x86 python3 iproute2 util-linux ;;
     mutants) echo patch rsync git ;;
     kernel) echo make gcc flex bison bc libelf-dev libssl-dev cpio kmod rsync pahole xz-utils debian-archive-keyring ;;
     *) die "no package set '$1'; the sets are: build kernel lint mutants vm" ;;

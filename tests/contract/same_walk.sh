@@ -11,11 +11,11 @@ first=${1:-1} last=${2:-20} steps=${3:-300}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-bazel build //tests/contract:walk_sim //tests/contract:walk_linux >"$work/build" 2>&1 || {
+bazel_in_tree build //tests/contract:walk_sim //tests/contract:walk_linux >"$work/build" 2>&1 || {
   cat "$work/build" >&2
   die "the walk does not build"
 }
-bin=$(bazel info bazel-bin 2>/dev/null)/tests/contract
+bin=$(bazel_in_tree info bazel-bin 2>/dev/null)/tests/contract
 "$bin/walk_sim" "$first" "$last" "$steps" >"$work/sim"
 tests/vm/vm.py --timeout "$((60 + (last - first + 1) * steps / 8))" --copy "$bin/walk_linux" \
   -- walk_linux "$first" "$last" "$steps" >"$work/linux"
