@@ -325,6 +325,7 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const PciAd
     order.mappings.insert(order.mappings.end(), entry.mappings.begin(), entry.mappings.end());
   }
   const bool uses_window = std::any_of(order.mappings.begin(), order.mappings.end(), [&](MappingId id) {
+    mutex.AssertHeld();
     const MappingEntry* mapping = tables.FindMapping(id);
     return mapping != nullptr && mapping->view.session == session.view.id;
   });

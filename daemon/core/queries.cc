@@ -96,7 +96,7 @@ bool Core::MayObserve(SessionId viewer) {
 
 StatusView Broker::GetStatus() const {
   CoreLock lock(core_->mutex);
-  const Tables& tables = core_->tables;
+  Tables& tables = core_->tables;
   return {.started = core_->started,
           .devices = tables.devices.size(),
           .sessions = tables.sessions.size(),
@@ -197,6 +197,7 @@ absl::Status Broker::Watch(SessionId viewer, std::weak_ptr<Watcher> weak) {
   const bool observer = core_->MayObserve(viewer);
   // All under one lock: what is not in the snapshot comes as a change.
   const auto show = [&](Tables::Object object, EventType type = EventType::kSnapshot) {
+    core_->mutex.AssertHeld();
     watcher->OnEvent(std::make_shared<const Event>(
         Event{.type = type, .sequence = tables.last_sequence, .time = absl::Now(), .object = std::move(object)}));
   };

@@ -307,6 +307,7 @@ void Core::ForgetOldReceipts() {
     // Somebody who was cut off may still ack, and then wants its mappings back.
     const bool awaited =
         std::any_of(operation.view.parties.begin(), operation.view.parties.end(), [&](const OperationParty& party) {
+          mutex.AssertHeld();
           return party.answer == Answer::kForced && !operation.late.contains(party.session) &&
                  tables.sessions.contains(party.session);
         });

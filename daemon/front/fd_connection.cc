@@ -48,7 +48,10 @@ absl::StatusOr<std::shared_ptr<FdConnection>> FdConnection::Start(const Surround
 }
 
 FdConnection::FdConnection(const Surroundings& around, Peer peer, ConnectionTable::Lease lease, OnClosed on_closed)
-    : around_(around), peer_(std::move(peer)), lease_(std::move(lease)), on_closed_(std::move(on_closed)) {}
+    : around_(around),
+      peer_(std::move(peer)),
+      lease_(std::make_shared<ConnectionTable::Lease>(std::move(lease))),
+      on_closed_(std::move(on_closed)) {}
 
 absl::Status FdConnection::Watch(UniqueFd socket) {
   EventLoop& loop = around_.loop;
@@ -132,7 +135,7 @@ void FdConnection::OnAckQuiesce(const v1::AckQuiesce& ack) {
 void FdConnection::OnOfferMemory(const std::string& name, UniqueFd memory) {
   judging_memory_ = true;
   UpdateEvents();
-  around_.workers.Run([self = shared_from_this(), name, memory = std::move(memory)]() mutable {
+  around_.workers.Run([self = shared_from_this(), lease = lease_, name, memory = std::move(memory)]() mutable {
     const absl::Status verdict = self->around_.broker.OfferMemory(*self->session_, name, std::move(memory));
     self->channel_->Send(MemoryFrame(name, verdict));
     EventLoop& loop = self->around_.loop;

@@ -64,7 +64,8 @@ class FdConnection : public std::enable_shared_from_this<FdConnection> {
 
   const Surroundings around_;
   Peer peer_;
-  ConnectionTable::Lease lease_;
+  // Shared with what runs elsewhere for this connection: its place is free once all of that is over.
+  std::shared_ptr<ConnectionTable::Lease> lease_;
   OnClosed on_closed_;
   std::shared_ptr<FdChannel> channel_;
   EventLoop::Watch readable_;

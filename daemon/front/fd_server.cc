@@ -31,7 +31,9 @@ void FdServer::TurnAway(UniqueFd connection, const absl::Status& why, Connection
   v1::ServerFrame frame;
   frame.mutable_ended()->set_reason(std::string(why.message()));
   SendPacket(connection, frame.SerializeAsString());
-  around_.workers.Run([connection = std::move(connection), lease = std::move(lease)]() mutable { connection.Reset(); });
+  around_.workers.Run([connection = std::move(connection), lease = std::move(lease)]() mutable {
+    CloseChannel(std::move(connection));
+  });
 }
 
 }  // namespace p2pd

@@ -23,6 +23,17 @@ absl::StatusOr<sockaddr_un> AddressOf(const std::string& path) {
   return address;
 }
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83  // since Linux 6.16 [uapi/asm-generic/socket.h]
+#endif
+
+// gRPC reads its streams without asking for descriptors, so the kernel would close whatever a stranger sends
+// along on gRPC's own threads, which can block. Best effort: older kernels do not have it.
+void RefuseDescriptors(FdRef listening) {
+  const int off = 0;
+  static_cast<void>(setsockopt(listening.get(), SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)));
+}
+
 // Removes a socket that a p2pd left behind. Nothing else is ever removed.
 absl::Status RemoveStale(const std::string& path, const sockaddr_un& address, int type) {
   struct stat file = {};
@@ -57,6 +68,7 @@ absl::StatusOr<UniqueFd> ListenAt(const std::string& path, int type) {
   }
   // Nobody can connect before listen(), so whatever the umask left is put right in time.
   if (chmod(path.c_str(), 0666) != 0) return ErrnoError("chmod", path, errno);
+  if (type == SOCK_STREAM) RefuseDescriptors(listening);
   if (listen(listening.get(), SOMAXCONN) != 0) return ErrnoError("listen", path, errno);
   return listening;
 }

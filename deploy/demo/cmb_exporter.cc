@@ -3,12 +3,13 @@
 // whoever asked for that reset.
 //
 // Commands on stdin:
-//   reset                        resets the device
-//   fill seed=N length=N         fills the buffer's first bytes with a pattern, now
-//   fill-at-set-up seed=N length=N   and whenever the device is set up, before others may use it; 0: no more
-//   check seed=N length=N        counts the words there that are not the pattern's
-//   crc length=N                 computes the CRC-32 of the buffer's first bytes
-//   queue-identify               queues an admin command, tells nobody, and reports when it has completed
+//   reset                              resets the device
+//   fill seed=N length=N               fills the buffer's first bytes with a pattern, now
+//   fill-at-set-up seed=N length=N     the same whenever the device is set up, before others may use it; seed 0: no
+//                                      more
+//   check seed=N length=N              counts the words there that are not the pattern's
+//   crc length=N                       computes the CRC-32 of the buffer's first bytes
+//   queue-identify                     queues an admin command, tells nobody, and reports when it has completed
 #include <memory>
 #include <string>
 #include <thread>

@@ -15,14 +15,15 @@ namespace {
 using namespace nvme;  // NOLINT(google-build-using-namespace): the specification's names, and no others
 
 constexpr uint16_t kQueueId = 1;
-constexpr uint16_t kSlots = 16;  // commands in flight at most
 constexpr uint64_t kMaxTransfer = 128 << 10;
 constexpr uint64_t kBlock = 512;
 constexpr uint32_t kContiguous = 1;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<NvmeDisk>> NvmeDisk::Open(p2p::Session& session, NvmeController& controller) {
+absl::StatusOr<std::unique_ptr<NvmeDisk>> NvmeDisk::Open(p2p::Session& session, NvmeController& controller,
+                                                         uint16_t depth) {
+  if (depth == 0 || depth > kMaxDepth) return absl::InvalidArgumentError(absl::StrCat("a queue depth of ", depth));
   P2PD_ASSIGN_OR_RETURN(const NvmeController::Identity identity, controller.Identify());
   if (identity.max_transfer != 0 && identity.max_transfer < kMaxTransfer) {
     return absl::UnimplementedError(absl::StrCat("a controller that moves ", identity.max_transfer, " bytes at most"));
@@ -30,15 +31,16 @@ absl::StatusOr<std::unique_ptr<NvmeDisk>> NvmeDisk::Open(p2p::Session& session, 
   P2PD_ASSIGN_OR_RETURN(DmaMemory queues,
                         DmaMemory::Create(session, controller.space(), "nvme I/O queues", 2 * kPageSize));
   P2PD_ASSIGN_OR_RETURN(DmaMemory lists,
-                        DmaMemory::Create(session, controller.space(), "nvme page lists", kSlots * kPageSize));
-  std::unique_ptr<NvmeDisk> disk(new NvmeDisk(controller, std::move(queues), std::move(lists)));
+                        DmaMemory::Create(session, controller.space(), "nvme page lists", depth * kPageSize));
+  std::unique_ptr<NvmeDisk> disk(new NvmeDisk(controller, depth, std::move(queues), std::move(lists)));
   P2PD_RETURN_IF_ERROR(disk->CreateQueues());
   P2PD_ASSIGN_OR_RETURN(disk->size_, controller.NamespaceSize());
   return disk;
 }
 
-NvmeDisk::NvmeDisk(NvmeController& controller, DmaMemory queues, DmaMemory lists)
+NvmeDisk::NvmeDisk(NvmeController& controller, uint16_t depth, DmaMemory queues, DmaMemory lists)
     : controller_(controller),
+      depth_(depth),
       queues_(std::move(queues)),
       lists_(std::move(lists)),
       queue_(kQueueId, controller.registers(), queues_) {}
@@ -69,11 +71,11 @@ absl::Status NvmeDisk::Write(uint64_t offset, uint64_t iova, uint64_t length) {
 
 absl::Status NvmeDisk::Move(IoOpcode opcode, uint64_t offset, uint64_t iova, uint64_t length) {
   if (offset % kBlock != 0 || length % kBlock != 0) return absl::InvalidArgumentError("not whole blocks");
-  std::vector<uint16_t> idle(kSlots);
+  std::vector<uint16_t> idle(depth_);
   std::iota(idle.begin(), idle.end(), 0);
   int failures = 0;
   uint16_t last_failure = 0;
-  for (uint64_t queued = 0; queued < length || idle.size() < kSlots;) {
+  for (uint64_t queued = 0; queued < length || idle.size() < depth_;) {
     while (queued < length && !idle.empty()) {
       const uint64_t piece = std::min(length - queued, kMaxTransfer);
       P2PD_RETURN_IF_ERROR(Submit(idle.back(), opcode, offset + queued, iova + queued, piece));

@@ -19,8 +19,11 @@ namespace demo {
 // One I/O queue. Offsets and lengths are bytes, multiples of 512. Used by one thread.
 class NvmeDisk {
  public:
-  // `controller` has been started, and outlives this.
-  static absl::StatusOr<std::unique_ptr<NvmeDisk>> Open(p2p::Session& session, NvmeController& controller);
+  static constexpr uint16_t kMaxDepth = 32;
+
+  // `controller` has been started, and outlives this; `depth` is how many commands may be in flight.
+  static absl::StatusOr<std::unique_ptr<NvmeDisk>> Open(p2p::Session& session, NvmeController& controller,
+                                                        uint16_t depth);
   // Deletes the queues before their memory goes.
   ~NvmeDisk();
   NvmeDisk(const NvmeDisk&) = delete;
@@ -28,13 +31,13 @@ class NvmeDisk {
 
   uint64_t size() const { return size_; }
 
-  // In commands of 128 KiB, many at a time; when they return, none is in flight. Errors: DataLoss, the controller
-  // says that a command failed (not every controller does where an IOMMU stops its DMA); DeadlineExceeded.
+  // In commands of 128 KiB, as many at a time as may be; when they return, none is in flight. Errors: DataLoss, the
+  // controller says that a command failed (not every controller does where an IOMMU stops its DMA); DeadlineExceeded.
   absl::Status Read(uint64_t offset, uint64_t iova, uint64_t length);
   absl::Status Write(uint64_t offset, uint64_t iova, uint64_t length);
 
  private:
-  NvmeDisk(NvmeController& controller, DmaMemory queues, DmaMemory lists);
+  NvmeDisk(NvmeController& controller, uint16_t depth, DmaMemory queues, DmaMemory lists);
 
   absl::Status CreateQueues();
   absl::Status Move(nvme::IoOpcode opcode, uint64_t offset, uint64_t iova, uint64_t length);
@@ -42,6 +45,7 @@ class NvmeDisk {
   absl::Status Submit(uint16_t slot, nvme::IoOpcode opcode, uint64_t offset, uint64_t iova, uint64_t length);
 
   NvmeController& controller_;
+  const uint16_t depth_;
   uint64_t size_ = 0;
   DmaMemory queues_;
   DmaMemory lists_;  // a page a slot

@@ -30,6 +30,7 @@ namespace {
 
 struct CopyOptions : Options {
   std::string exporter = "devices/0000:01:00.0";  // whose window
+  uint16_t queue_depth = 16;
   bool no_window = false;
   bool ignore_quiesce = false;
 };
@@ -46,7 +47,7 @@ class P2pCopy {
  public:
   static absl::StatusOr<std::unique_ptr<P2pCopy>> Open(p2p::Session& session, const CopyOptions& options) {
     P2PD_ASSIGN_OR_RETURN(auto controller, NvmeController::Open(session, options.device));
-    P2PD_ASSIGN_OR_RETURN(auto disk, NvmeDisk::Open(session, *controller));
+    P2PD_ASSIGN_OR_RETURN(auto disk, NvmeDisk::Open(session, *controller, options.queue_depth));
     P2PD_RETURN_IF_ERROR(controller->device().Ready(controller->device().info().generation()));
     P2PD_ASSIGN_OR_RETURN(DmaMemory memory,
                           DmaMemory::Create(session, controller->space(), "p2p_copy data", 2 * kTrafficPiece));
@@ -201,6 +202,8 @@ int main(int argc, char** argv) {
   demo::CopyOptions options;
   demo::Describe(app, "devices/0000:02:00.0", options);
   app.add_option("--exporter", options.exporter, "The device whose memory is used")->capture_default_str();
+  app.add_option("--queue-depth", options.queue_depth, "How many NVMe commands may be in flight")
+      ->capture_default_str();
   app.add_flag("--no-window", options.no_window, "Drive the controller, and use nobody's memory");
   app.add_flag("--ignore-quiesce", options.ignore_quiesce, "Go on when p2pd asks to stop, as no client should");
   return demo::Run(app, argc, argv, [&](demo::Inbox& inbox) { return demo::Main(options, inbox); });

@@ -48,6 +48,7 @@ std::optional<v1::ServerFrame> RawClient::Read() {
 
 std::optional<v1::ServerFrame> RawClient::ReadNow() {
   auto packet = ReceivePacket(socket_);
+  EXPECT_TRUE(packet.ok() || packet.status().code() == absl::StatusCode::kUnavailable) << packet.status();
   if (!packet.ok() || !packet->has_value()) return std::nullopt;
   v1::ServerFrame frame;
   EXPECT_TRUE(frame.ParseFromString((*packet)->bytes));

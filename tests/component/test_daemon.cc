@@ -77,6 +77,8 @@ TestDaemon::~TestDaemon() {
 std::unique_ptr<v1::Broker::Stub> TestDaemon::NewStub() const {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // gRPC's reading ahead does not grow: what a client leaves unread stays with p2pd.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   return v1::Broker::NewStub(
       grpc::CreateCustomChannel("unix:" + grpc_path_, grpc::InsecureChannelCredentials(), arguments));
 }

@@ -93,8 +93,8 @@ class SlowWatchTest : public WatchTest {
 
 TEST_F(SlowWatchTest, AWatcherThatReadsTooSlowlyIsToldSo) {
   ReadSnapshot();
-  // Two events a pair, or more; gRPC's own buffers take many of them.
-  for (int i = 0; i < 500; ++i) {
+  // Two events a pair, or more; gRPC takes 64 KiB of them.
+  for (int i = 0; i < 1000; ++i) {
     v1::DeleteExportRequest request;
     request.set_name(CreateExport("c" + std::to_string(i)).name());
     request.set_request_id("d" + std::to_string(i));
