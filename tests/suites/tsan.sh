@@ -1,5 +1,5 @@
 #!/bin/bash
-# the tests that use threads, under ThreadSanitizer
+# the tests that use threads, under ThreadSanitizer (by name only)
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build lint

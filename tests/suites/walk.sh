@@ -1,5 +1,5 @@
 #!/bin/bash
-# the same random walks through SimKernel and the VM's kernel, compared line by line (P2PD_WALKS, 6)
+# the same random walks through SimKernel and the VM's kernel, compared line by line (P2PD_WALKS, 6) (by name only)
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build vm
