@@ -75,7 +75,7 @@ std::variant<Flags, int> ParseFlags(int argc, const char* const* argv, const std
   Describe(app, flags, texts);
   app.footer(
       "The sockets may also come from a socket unit, named \"fds\" (sequential packets) and \"grpc\"\n"
-      "(stream). See p2pd(8) for what is guaranteed, p2pd-policy(5) for the policy.");
+      "(stream). See p2pd(8) for what is guaranteed.");
   try {  // CLI11 speaks in exceptions; they end here.
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
