@@ -2,6 +2,7 @@
 // not pretend to have revoked. Such an export lingers, its window taken, until nobody else refers to the
 // dma-buf, or until the device was closed, which revokes it for ever (vfio_pci_dma_buf_cleanup).
 #include <algorithm>
+#include <utility>
 
 #include "daemon/core/core.h"
 
@@ -17,6 +18,7 @@ void Core::End(ExportEntry& entry) {
   entry.closing = true;
   if (entry.making) return;  // whoever makes it ends it
   if (entry.view.grade != Grade::kRaw || entry.dma_buf == nullptr) return DropExport(entry);
+  if (std::exchange(entry.watched, true)) return;
   // Asking the kernel who holds it is not for now: core's lock is held.
   scheduler.Run([self = shared_from_this(), id = entry.view.id] { self->CheckLingering(id, kFirstCheck); });
 }

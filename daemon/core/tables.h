@@ -72,6 +72,7 @@ struct ExportEntry {
   bool making = true;                     // until then
   std::set<MappingId> mappings;
   bool closing = false;  // an operation is taking it away: nothing new is cut from it
+  bool watched = false;  // until nobody holds its dma-buf
   Quota::Charge charge;
 };
 

@@ -22,12 +22,16 @@ namespace p2pd {
 class RecordingChannel final : public SessionChannel {
  public:
   absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) override;
-  void RequestQuiesce(const QuiesceNotice& notice) override { quiesces.push_back(notice); }
+  void RequestQuiesce(const QuiesceNotice& notice) override {
+    quiesces.push_back(notice);
+    if (on_quiesce != nullptr) on_quiesce(notice);
+  }
   void Resume(const ResumeNotice& notice) override { resumes.push_back(notice); }
   void End(const std::string& reason) override { ended = reason; }
 
   absl::Status refuse_grants;
   std::function<void()> on_grant;  // called after each
+  std::function<void(const QuiesceNotice&)> on_quiesce;
   std::vector<std::pair<Granted, UniqueFd>> grants;
   std::vector<QuiesceNotice> quiesces;
   std::vector<ResumeNotice> resumes;
