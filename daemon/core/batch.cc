@@ -41,13 +41,13 @@ struct Core::Batch {
 
 void Broker::BatchMap(SessionId session, const std::string& request_id, const std::vector<MapArgs>& args,
                       Done<std::vector<MappingView>> done) {
+  if (const absl::Status count = CheckCount("BatchMap", args.size(), 1, kLargestBatch); !count.ok()) return done(count);
   std::string fingerprint = "BatchMap";
   for (const MapArgs& one : args) absl::StrAppend(&fingerprint, ", ", Fingerprint(one));
   core_->Once<std::vector<MappingView>>(
       session, request_id, fingerprint, std::move(done),
       [&](CoreLock& lock, SessionEntry& entry, Done<std::vector<MappingView>>& finish) -> absl::Status {
         core_->mutex.AssertHeld();
-        P2PD_RETURN_IF_ERROR(CheckCount("BatchMap", args.size(), 1, kLargestBatch));
         return core_->BeginBatchMap(lock, entry, args, finish);
       });
 }
@@ -56,8 +56,10 @@ absl::Status Core::BeginBatchMap(CoreLock& lock, SessionEntry& session, const st
                                  Done<std::vector<MappingView>>& finish) {
   const auto batch = std::make_shared<Batch>();
   std::map<AddressSpaceId, std::vector<size_t>> groups;
+  std::set<std::pair<ExportId, AddressSpaceId>> permitted;
   for (const MapArgs& one : args) {
-    const auto id = PrepareMap(session, one);
+    const auto id = PrepareMap(session, one, permitted.contains({one.source, one.address_space}));
+    permitted.insert({one.source, one.address_space});
     if (!id.ok()) {
       for (MappingId made : batch->ids) Abandon(made, "another of its batch was refused");
       return WithPart(id.status(), absl::StrCat("part ", batch->ids.size(), " of ", args.size()));
@@ -69,8 +71,8 @@ absl::Status Core::BeginBatchMap(CoreLock& lock, SessionEntry& session, const st
   batch->outstanding = groups.size();
   batch->finish = std::move(finish);
   for (auto& [space, places] : groups) {
-    lock.Post(tables.spaces.at(space).strand,
-              [self = shared_from_this(), batch, places = std::move(places)] { self->MapGroup(batch, places); });
+    PostElsewhere(lock, tables.spaces.at(space).strand,
+                  [self = shared_from_this(), batch, places = std::move(places)] { self->MapGroup(batch, places); });
   }
   return absl::OkStatus();
 }
@@ -110,23 +112,27 @@ void Core::EndBatch(CoreLock& lock, Batch& batch) {
   }
   order.done = [finish = std::move(batch.finish), error = batch.error](absl::StatusOr<OperationView> undone) mutable {
     const bool clean = undone.ok() && undone->error.empty();
-    finish(clean ? error : WithHint(error, "and not all of the batch could be unmapped again: ListMappings shows it"));
+    constexpr absl::string_view kUnclean =
+        "not all of the batch could be unmapped again: ListMappings shows what is left";
+    finish(clean ? error : WithHint(error, absl::StrCat(GetErrorInfo(error).hint, "; ", kUnclean)));
   };
   Revoke(lock, std::move(order));
 }
 
 void Broker::BatchUnmap(SessionId session, const std::string& request_id, const std::vector<MappingId>& ids,
                         Done<std::vector<MappingView>> done) {
+  if (const absl::Status count = CheckCount("BatchUnmap", ids.size(), 1, kLargestBatch); !count.ok())
+    return done(count);
   std::string fingerprint = "BatchUnmap";
   for (const MappingId id : ids) absl::StrAppend(&fingerprint, " ", id.value());
   const auto body = [&](CoreLock& lock, SessionEntry&, Done<std::vector<MappingView>>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
-    P2PD_RETURN_IF_ERROR(CheckCount("BatchUnmap", ids.size(), 1, kLargestBatch));
+
     P2PD_ASSIGN_OR_RETURN(std::vector<MappingView> views, core_->RequireMappings(session, ids));
     RevokeOrder order = {.reason = "unmapped by its owner", .mappings = ids, .exempt = session, .recorded = false};
     order.done = [views = std::move(views), finish = std::move(finish)](absl::StatusOr<OperationView> done) mutable {
       if (!done.ok()) return finish(done.status());
-      if (done->state == OperationState::kFailed) return finish(absl::InternalError(done->error));
+      if (done->state == OperationState::kFailed) return finish(UnmapFailed("BatchUnmap", done->error));
       for (MappingView& view : views) {
         view.state = MappingState::kRevoked;
         view.state_reason = "unmapped by its owner";
@@ -162,16 +168,25 @@ absl::StatusOr<std::vector<MappingView>> Core::RequireMappings(SessionId owner, 
 
 void Broker::Acquire(SessionId session, const std::string& request_id, const AcquireArgs& args,
                      Done<AcquiredView> done) {
+  if (const absl::Status count = CheckCount("Acquire", args.importers.size(), 0, kMostImporters); !count.ok()) {
+    return done(count);
+  }
   core_->Once<AcquiredView>(session, request_id, Fingerprint(args), std::move(done),
                             [&](CoreLock& lock, SessionEntry& entry, Done<AcquiredView>& finish) -> absl::Status {
                               core_->mutex.AssertHeld();
-                              P2PD_RETURN_IF_ERROR(CheckCount("Acquire", args.importers.size(), 0, kMostImporters));
                               return core_->BeginAcquire(lock, entry, request_id, args, finish);
                             });
 }
 
 absl::Status Core::BeginAcquire(CoreLock& lock, SessionEntry& session, const std::string& request_id,
                                 const AcquireArgs& args, Done<AcquiredView>& finish) {
+  // A dma-buf that is out cannot be called back if the mapping then fails.
+  if (args.grade == Grade::kRaw && !args.importers.empty()) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.reason = Reason::kInvalidArgument, .step = "Acquire", .hint = "create the RAW export, then map it"},
+        "a RAW export cannot be acquired together with mappings: that is not all or nothing");
+  }
   for (const AcquireArgs::Importer& importer : args.importers) {
     P2PD_RETURN_IF_ERROR(RequireSpace(session.view.id, importer.address_space).status());
   }
@@ -180,7 +195,11 @@ absl::Status Core::BeginAcquire(CoreLock& lock, SessionEntry& session, const std
   Done<ExportView> exported = [self = shared_from_this(), session = session.view.id, args,
                                ours](absl::StatusOr<ExportView> source) {
     if (!source.ok()) return (*ours)(source.status());
-    self->FinishAcquire(session, *source, args, std::move(*ours));
+    if (args.importers.empty()) return (*ours)(AcquiredView{.source = *source});
+    // Not here: this is the exporter's strand, and what others have queued for the importer would run on it.
+    self->scheduler.Run([self, session, source = *source, args, ours] {
+      self->FinishAcquire(session, source, args, std::move(*ours));
+    });
   };
   P2PD_RETURN_IF_ERROR(BeginCreateExport(lock, session, request_id, args.window, args.grade, exported));
   *ours = std::move(finish);
@@ -189,7 +208,6 @@ absl::Status Core::BeginAcquire(CoreLock& lock, SessionEntry& session, const std
 
 void Core::FinishAcquire(SessionId session, const ExportView& source, const AcquireArgs& args,
                          Done<AcquiredView> finish) {
-  if (args.importers.empty()) return finish(AcquiredView{.source = source});
   std::vector<MapArgs> maps;
   for (const AcquireArgs::Importer& importer : args.importers) {
     maps.push_back({.source = source.id,

@@ -199,5 +199,39 @@ TEST_F(BatchTest, ARepeatedAcquireGetsTheFirstOutcome) {
   EXPECT_EQ(Mappings(), 1u);
 }
 
+TEST_F(BatchTest, ADmaBufIsNotHandedOutWithMappingsThatMayFail) {
+  AcquireArgs args = {.window = {.device = CoreWorld::kExporter, .bar = 2, .range = {2 * kMiB, kMiB}},
+                      .grade = Grade::kRaw,
+                      .importers = {{.address_space = space_.id}}};
+  client_.channel->grants.clear();
+  EXPECT_EQ(GetErrorInfo(world_.Call(&Broker::Acquire, client_, args).status()).reason, Reason::kInvalidArgument);
+  EXPECT_TRUE(client_.channel->grants.empty());
+  args.importers.clear();
+  EXPECT_TRUE(world_.Call(&Broker::Acquire, client_, args).ok());
+  EXPECT_EQ(client_.channel->grants.size(), 1u);
+}
+
+TEST_F(BatchTest, ASnapshotShowsNothingThatIsNotMadeYet) {
+  const auto watcher = std::make_shared<RecordingWatcher>();
+  world_.broker->BatchMap(client_.id, "b", {Page(0, space_.id)}, [](absl::StatusOr<std::vector<MappingView>>) {});
+  ASSERT_TRUE(world_.broker->Watch(client_.id, watcher).ok());
+  for (const auto& event : watcher->events) EXPECT_FALSE(std::holds_alternative<MappingView>(event->object));
+  world_.scheduler.RunReady();
+  EXPECT_TRUE(std::holds_alternative<MappingView>(watcher->events.back()->object));
+}
+
+TEST_F(BatchTest, AListsReceiptsLeaveOutWhatBecameOfEachMapping) {
+  const auto got = Acquire({space_.id});
+  ASSERT_TRUE(got.ok());
+  const auto receipt = world_.Call(&Broker::DeleteExport, client_, got->source.id);
+  ASSERT_TRUE(receipt.ok());
+  EXPECT_EQ(receipt->mappings.size(), 1u);
+  EXPECT_EQ(world_.broker->GetOperation(client_.id, receipt->id)->mappings.size(), 1u);
+  const OperationView listed = world_.broker->ListOperations(client_.id).back();
+  EXPECT_EQ(listed.id, receipt->id);
+  EXPECT_TRUE(listed.mappings.empty());
+  EXPECT_EQ(listed.mapping_count, 1u);
+}
+
 }  // namespace
 }  // namespace p2pd

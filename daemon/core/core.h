@@ -38,6 +38,9 @@ absl::Status SessionEnded();
 // Whether a device may be let at this memfd: nobody must be able to take its pages away under the DMA.
 absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
 
+// The kernel could not unmap what was asked for; it stays on the books.
+absl::Status UnmapFailed(absl::string_view step, const std::string& why);
+
 // Tells requests apart that share a request_id.
 std::string Fingerprint(const MapArgs& args);
 
@@ -80,6 +83,12 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<AddressSpaceEntry*> RequireSpace(SessionId owner, AddressSpaceId id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // Queues `task` as lock.Post does, but runs it on a thread that may block for long: a caller may be gRPC's.
+  void PostElsewhere(CoreLock& lock, const std::shared_ptr<Strand>& strand, Task task)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Lets go of a dma-buf. Its last close can wait for a reset of the device: only its strand may.
+  void Release(std::shared_ptr<const DmaBuf> dma_buf, const PciAddress& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // ---- Devices -----------------------------------------------------------------------------------------
 
@@ -131,7 +140,9 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // Enters the mapping: checked, charged, its IOVA reserved, its intent noted. CarryOut must follow on its
   // address space's strand, or Abandon.
-  absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // `judged`: policy has allowed this export in this address space, just now.
+  absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args, bool judged = false)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Abandon(MappingId id, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingView> CarryOut(MappingId id) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginBatchMap(CoreLock& lock, SessionEntry& session, const std::vector<MapArgs>& args,
@@ -153,10 +164,13 @@ class Core : public std::enable_shared_from_this<Core> {
 
  private:
   // Tasks: run on a strand or the Scheduler, not under the lock.
-  void FinishCreateExport(ExportId id, uint64_t generation, const std::string& request_id, Done<ExportView> finish)
+  void FinishCreateExport(ExportId id, const std::string& request_id, Done<ExportView> finish)
       ABSL_LOCKS_EXCLUDED(mutex);
-  // Makes the dma-buf; for a RAW export one of its own, which it sends to the session.
-  absl::StatusOr<std::shared_ptr<const DmaBuf>> MakeDmaBuf(const ExportView& view, const std::string& request_id)
+  // For a RAW export one of its own.
+  absl::StatusOr<std::shared_ptr<const DmaBuf>> MakeDmaBuf(const ExportView& view) ABSL_LOCKS_EXCLUDED(mutex);
+  // Whether an export that is being made is still wanted.
+  absl::Status CheckStands(const ExportEntry* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status HandOut(const DmaBuf& dma_buf, ExportId id, const std::string& request_id, SessionChannel& channel)
       ABSL_LOCKS_EXCLUDED(mutex);
   void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
@@ -178,6 +192,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // raw.cc
   // Forgets an export that nothing is mapped from any more; a RAW one only once nobody holds its dma-buf.
   void End(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CheckLater(const ExportEntry& entry, absl::Duration next_check) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void CheckLingering(ExportId id, absl::Duration next_check) ABSL_LOCKS_EXCLUDED(mutex);
   // The device was closed, and with that every dma-buf of it revoked for ever.
   void DropLingering(const PciAddress& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -193,7 +208,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void BeginRestore(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
   void RestoreOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
-  void RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Returns in how many address spaces there is something to come back.
+  size_t RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void ResumeLate(OperationId id, SessionId session) ABSL_LOCKS_EXCLUDED(mutex);
   void Finish(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -204,6 +220,8 @@ class Core : public std::enable_shared_from_this<Core> {
   using GroupTask = void (Core::*)(OperationId, const std::vector<MappingId>&);
   void RunGroups(CoreLock& lock, OperationEntry& operation, const std::vector<MappingId>& mappings, GroupTask task,
                  Phase next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Tells the watchers of it, without what became of each mapping.
+  void Announce(const OperationEntry& operation, EventType type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Times one step of the receipt.
   void AddStep(OperationEntry& operation, const std::string& what, absl::Duration began, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

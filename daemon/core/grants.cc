@@ -83,15 +83,17 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, view.control ? Action::kExportControl : Action::kExport,
                                                       NameOf(window), device, nullptr, &view));
   view.rule = verdict.rule;
+  // Through p2pd nothing is mapped from a device that its driver has not set up; with its dma-buf anything could be.
+  const bool unready = grade == Grade::kRaw && device->view.state != DeviceState::kReady;
   if (grade == Grade::kRaw) {
     P2PD_RETURN_IF_ERROR(Permit(session, Action::kReceiveFd, NameOf(window), device, nullptr, &view).status());
   }
-  if (device->vfio == nullptr || device->operation.has_value()) {
+  if (device->vfio == nullptr || device->operation.has_value() || unready) {
     return MakeError(absl::StatusCode::kUnavailable,
                      {.reason = Reason::kDeviceNotReady,
                       .step = "CreateExport",
                       .object = NameOf(window),
-                      .hint = "try again when the operation on it is over"},
+                      .hint = "try again when it is READY"},
                      absl::StrCat("the device is ", Name(device->view.state)));
   }
   for (const auto& [id, other] : tables.exports) {
@@ -109,59 +111,78 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   view.id = ExportId(tables.NextId());
   // In the table at once, so that nobody else gets the window meanwhile.
   tables.exports[view.id] = {.view = view, .charge = std::move(charge)};
-  lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), id = view.id, generation = view.generation,
-                                               request_id, finish = std::move(finish)]() mutable {
-    self->FinishCreateExport(id, generation, request_id, std::move(finish));
-  });
+  lock.Post(tables.ContextOf(*device).strand,
+            [self = shared_from_this(), id = view.id, request_id, finish = std::move(finish)]() mutable {
+              self->FinishCreateExport(id, request_id, std::move(finish));
+            });
   return absl::OkStatus();
 }
 
-void Core::FinishCreateExport(ExportId id, uint64_t generation, const std::string& request_id,
-                              Done<ExportView> finish) {
+void Core::FinishCreateExport(ExportId id, const std::string& request_id, Done<ExportView> finish) {
   ExportView view;
   {
     CoreLock lock(mutex);
     const auto entry = tables.exports.find(id);
     if (entry != tables.exports.end()) view = entry->second.view;
   }
-  const auto dma_buf = MakeDmaBuf(view, request_id);
-  absl::StatusOr<ExportView> outcome;
-  {
-    CoreLock lock(mutex);
-    const auto found = tables.exports.find(id);
-    const bool here = found != tables.exports.end();
-    const bool stands =
-        here && !found->second.closing && tables.devices.at(view.window.device).view.generation == generation;
-    if (here) found->second.making = false;
-    if (dma_buf.ok() && here) found->second.dma_buf = *dma_buf;
-    if (dma_buf.ok() && stands) {
-      outcome = view;
-      tables.Publish(EventType::kCreated, view, view.session);
-    } else {
-      outcome = dma_buf.ok() ? absl::UnavailableError("the device was reset while its window was being exported")
-                             : dma_buf.status();
-      if (here) End(found->second);
-    }
-  }
-  finish(std::move(outcome));
-}
-
-absl::StatusOr<std::shared_ptr<const DmaBuf>> Core::MakeDmaBuf(const ExportView& view, const std::string& request_id) {
-  std::shared_ptr<VfioDevice> vfio;
+  const auto dma_buf = MakeDmaBuf(view);
+  absl::Status status = dma_buf.status();
   std::shared_ptr<SessionChannel> channel;
   {
     CoreLock lock(mutex);
+    const auto entry = tables.exports.find(id);
+    if (status.ok()) status = CheckStands(entry == tables.exports.end() ? nullptr : &entry->second);
+    if (status.ok()) {
+      entry->second.dma_buf = *dma_buf;
+      channel = tables.FindSession(view.session)->channel;
+    }
+  }
+  // Only what stands is handed out. It may still fall right then: then it lingers.
+  if (status.ok() && view.grade == Grade::kRaw) status = HandOut(**dma_buf, view.id, request_id, *channel);
+  {
+    CoreLock lock(mutex);
+    if (const auto entry = tables.exports.find(id); entry != tables.exports.end()) {
+      entry->second.making = false;
+      if (status.ok()) status = CheckStands(&entry->second);
+      if (status.ok()) {
+        entry->second.announced = true;
+        tables.Publish(EventType::kCreated, view, view.session);
+      } else {
+        End(entry->second);
+      }
+    }
+  }
+  if (!status.ok()) return finish(status);
+  finish(std::move(view));
+}
+
+absl::Status Core::CheckStands(const ExportEntry* entry) {
+  const SessionEntry* session = entry == nullptr ? nullptr : tables.FindSession(entry->view.session);
+  if (session == nullptr || session->ended) return SessionEnded();
+  const DeviceEntry& device = tables.devices.at(entry->view.window.device);
+  if (!entry->closing && device.view.generation == entry->view.generation) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kUnavailable,
+                   {.reason = Reason::kDeviceNotReady,
+                    .step = "CreateExport",
+                    .object = NameOf(entry->view.window),
+                    .hint = "try again when the device is READY"},
+                   "the device was reset, or taken away, while its window was being exported");
+}
+
+absl::StatusOr<std::shared_ptr<const DmaBuf>> Core::MakeDmaBuf(const ExportView& view) {
+  std::shared_ptr<VfioDevice> vfio;
+  {
+    CoreLock lock(mutex);
     if (const DeviceEntry* device = tables.FindDevice(view.window.device)) vfio = device->vfio;
-    const SessionEntry* session = tables.FindSession(view.session);
-    if (session != nullptr && !session->ended) channel = session->channel;
   }
   if (vfio == nullptr) return absl::UnavailableError("the device was taken away while its window was being exported");
-  if (channel == nullptr) return SessionEnded();
   if (view.grade != Grade::kRaw) return vfio->DmaBufFor(view.window.bar, view.window.range);
-  P2PD_ASSIGN_OR_RETURN(auto dma_buf, vfio->ExportAlone(view.window.bar, view.window.range));
-  P2PD_ASSIGN_OR_RETURN(UniqueFd shared, kernel.ShareDmaBuf(dma_buf->fd));
-  P2PD_RETURN_IF_ERROR(channel->Grant(view.id, request_id, std::move(shared)));
-  return dma_buf;
+  return vfio->ExportAlone(view.window.bar, view.window.range);
+}
+
+absl::Status Core::HandOut(const DmaBuf& dma_buf, ExportId id, const std::string& request_id, SessionChannel& channel) {
+  P2PD_ASSIGN_OR_RETURN(UniqueFd shared, kernel.ShareDmaBuf(dma_buf.fd));
+  return channel.Grant(id, request_id, std::move(shared));
 }
 
 void Broker::DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done) {
@@ -240,9 +261,13 @@ absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const
                   "name the devices that are to reach the mappings");
   }
   std::string context;
+  std::set<PciAddress> named;
   for (const PciAddress& address : devices) {
     P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
     const std::string name = absl::StrCat("devices/", address.ToString());
+    if (!named.insert(address).second) {
+      return refuse(name, absl::StatusCode::kInvalidArgument, Reason::kInvalidArgument, "it is named twice", "");
+    }
     if (device->view.driver != session.view.id) {
       return refuse(name, absl::StatusCode::kFailedPrecondition, Reason::kNotOwner, "this session does not drive it",
                     "only a device's driver can give it an address space: OpenDevice first");

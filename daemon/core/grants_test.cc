@@ -324,5 +324,12 @@ TEST_F(MemoryTest, ADeviceMayNotWriteWhatItsOwnerMayNot) {
   EXPECT_TRUE(world_.Call(&Broker::MapMemory, client_, args).ok());
 }
 
+TEST_F(GrantsTest, AnAddressSpaceHasEachDeviceOnce) {
+  world_.Drive(client_, CoreWorld::kEngine);
+  const auto twice = world_.Call(&Broker::CreateAddressSpace, client_,
+                                 std::vector<PciAddress>{CoreWorld::kEngine, CoreWorld::kEngine});
+  EXPECT_EQ(ReasonOf(twice.status()), Reason::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace p2pd

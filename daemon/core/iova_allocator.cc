@@ -105,6 +105,7 @@ absl::StatusOr<Range> IovaAllocator::Reserve(uint64_t length, const Placement& p
     const uint64_t offset = step == kLargePage && large ? phase % kLargePage : 0;
     if (!limited && at == 0) at = Find(length, std::max(cursor_, kFourGiB), last, step, offset);
     if (!limited && at == 0) at = Find(length, kFourGiB, last, step, offset);
+    if (limited && at == 0) at = Find(length, std::max(low_cursor_, kLowest), last, step, offset);
     if (at == 0) at = Find(length, kLowest, last, step, offset);
   }
   if (at == 0) {
@@ -112,7 +113,7 @@ absl::StatusOr<Range> IovaAllocator::Reserve(uint64_t length, const Placement& p
                      absl::StrFormat("no free IOVA range of that length ends at or below 0x%x", last),
                      "unmap something, or raise iova_max");
   }
-  if (!limited) cursor_ = at + length;
+  (limited ? low_cursor_ : cursor_) = at + length;
   taken_.emplace(at, length);
   return Range{.start = at, .length = length};
 }

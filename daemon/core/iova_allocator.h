@@ -39,6 +39,7 @@ class IovaAllocator {
   std::vector<Range> usable_;
   uint64_t alignment_ = 1;
   uint64_t cursor_ = 0;                 // where the last search without a limit ended
+  uint64_t low_cursor_ = 0;             // and the last one with a limit
   std::map<uint64_t, uint64_t> taken_;  // start -> length
 };
 

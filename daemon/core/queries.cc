@@ -190,7 +190,7 @@ std::vector<OperationView> Broker::ListOperations(SessionId, const Page& page) c
   const auto& operations = core_->tables.operations;
   for (auto entry = operations.upper_bound(OperationId(page.after));
        entry != operations.end() && views.size() < page.limit; ++entry) {
-    if (entry->second.order.recorded) views.push_back(entry->second.view);
+    if (entry->second.order.recorded) views.push_back(Brief(entry->second.view));
   }
   return views;
 }
@@ -241,11 +241,16 @@ absl::Status Broker::Watch(SessionId viewer, std::weak_ptr<Watcher> weak) {
   };
   for (const auto& [id, entry] : tables.devices) show(entry.view);
   for (const auto& view : Visible(tables.sessions, viewer, observer)) show(view);
-  for (const auto& view : Visible(tables.exports, viewer, observer)) show(view);
+  // What is not announced yet comes as a change, if it comes.
+  for (const auto& [id, entry] : tables.exports) {
+    if (entry.announced && (observer || OwnerOf(entry) == viewer)) show(Show(entry));
+  }
   for (const auto& view : Visible(tables.spaces, viewer, observer)) show(view);
-  for (const auto& view : Visible(tables.mappings, viewer, observer)) show(view);
+  for (const auto& [id, entry] : tables.mappings) {
+    if (entry->announced && (observer || OwnerOf(entry) == viewer)) show(Show(entry));
+  }
   for (const auto& [id, entry] : tables.operations) {
-    if (entry.order.recorded) show(entry.view);
+    if (entry.order.recorded) show(Brief(entry.view));
   }
   show(std::monostate(), EventType::kInSync);
   tables.watchers.push_back(

@@ -18,9 +18,14 @@ void Core::End(ExportEntry& entry) {
   entry.closing = true;
   if (entry.making) return;  // whoever makes it ends it
   if (entry.view.grade != Grade::kRaw || entry.dma_buf == nullptr) return DropExport(entry);
-  if (std::exchange(entry.watched, true)) return;
-  // Asking the kernel who holds it is not for now: core's lock is held.
-  scheduler.Run([self = shared_from_this(), id = entry.view.id] { self->CheckLingering(id, kFirstCheck); });
+  if (!std::exchange(entry.watched, true)) CheckLater(entry, kFirstCheck);
+}
+
+// On the exporter's strand: whoever asks holds a reference, and letting go of the last one can wait for a reset.
+void Core::CheckLater(const ExportEntry& entry, absl::Duration next_check) {
+  const auto strand = tables.ContextOf(tables.devices.at(entry.view.window.device)).strand;
+  strand->Post([self = shared_from_this(), id = entry.view.id, next_check] { self->CheckLingering(id, next_check); });
+  scheduler.Run([strand] { strand->RunPosted(); });
 }
 
 void Core::CheckLingering(ExportId id, absl::Duration next_check) {
@@ -32,18 +37,23 @@ void Core::CheckLingering(ExportId id, absl::Duration next_check) {
     dma_buf = entry->second.dma_buf;
   }
   const absl::StatusOr<bool> shared = kernel.IsShared(dma_buf->fd);
-  dma_buf.reset();
   CoreLock lock(mutex);
   const auto entry = tables.exports.find(id);
   if (entry == tables.exports.end()) return;
   if (shared.ok() && !*shared) return DropExport(entry->second);
   if (entry->second.view.state != ExportState::kLingering) {
     entry->second.view.state = ExportState::kLingering;
-    tables.Publish(EventType::kChanged, entry->second.view, entry->second.view.session);
+    if (entry->second.announced) {
+      tables.Publish(EventType::kChanged, entry->second.view, entry->second.view.session);
+    }
   }
   if (stopping) return;
   scheduler.RunAfter(next_check, [self = shared_from_this(), id, next_check] {
-    self->CheckLingering(id, std::min(2 * next_check, kSlowestCheck));
+    CoreLock later(self->mutex);
+    const auto there = self->tables.exports.find(id);
+    if (there != self->tables.exports.end()) {
+      self->CheckLater(there->second, std::min(2 * next_check, kSlowestCheck));
+    }
   });
 }
 

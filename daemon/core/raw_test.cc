@@ -154,18 +154,61 @@ TEST_F(RawTest, ASessionThatEndsWhileItIsMadeLeavesNothingUnaccounted) {
   EXPECT_TRUE(Try(other_).ok());
 }
 
-TEST_F(RawTest, TheAdministratorRevokesAnyonesExport) {
+TEST_F(RawTest, TheAdministratorRevokesAnyonesExportOnceItsHolderHasStopped) {
   const auto view = Try(client_);
   ASSERT_TRUE(view.ok());
-  CloseFds(client_);
   const Client admin = world_.Connect(0);
   auto pending = world_.Try(&Broker::RevokeExport, admin, view->id, std::string("maintenance"));
-  EXPECT_TRUE(pending.has_value() && pending->ok());
+  EXPECT_FALSE(pending.has_value());
+  ASSERT_EQ(client_.channel->quiesces.size(), 1u);
+  EXPECT_EQ(client_.channel->quiesces[0].device, kWindow.device);
+  CloseFds(client_);
+  world_.broker->AckQuiesce(client_.id, client_.channel->quiesces[0].operation);
+  world_.scheduler.RunReady();
   EXPECT_TRUE(Exports().empty());
+}
+
+TEST_F(RawTest, OnlyTheAdministratorRevokesAnothersExport) {
+  const auto view = Try(client_);
+  ASSERT_TRUE(view.ok());
   world_.policy->denied = {Action::kAdmin};
-  const auto again = Try(client_);
-  EXPECT_EQ(GetErrorInfo(world_.Call(&Broker::RevokeExport, admin, again->id, std::string()).status()).reason,
+  EXPECT_EQ(GetErrorInfo(world_.Call(&Broker::RevokeExport, other_, view->id, std::string()).status()).reason,
             Reason::kPolicy);
+  EXPECT_TRUE(client_.channel->quiesces.empty());
+}
+
+TEST_F(RawTest, ARevokedExportIsUnmappedOnceItsUserHasStopped) {
+  world_.Drive(client_, CoreWorld::kEngine);
+  const ExportView window = world_.Export(client_, CoreWorld::kExporter, {4 * kMiB, kMiB});
+  world_.Map(client_, window.id, world_.Space(client_, CoreWorld::kEngine).id);
+  const Client admin = world_.Connect(0);
+  auto pending = world_.Try(&Broker::RevokeExport, admin, window.id, std::string());
+  EXPECT_FALSE(pending.has_value());
+  EXPECT_TRUE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 4 * kMiB)) << "it is asked first";
+  ASSERT_EQ(client_.channel->quiesces.size(), 1u);
+  EXPECT_EQ(client_.channel->quiesces[0].mappings.size(), 1u);
+  EXPECT_EQ(client_.channel->quiesces[0].device, CoreWorld::kExporter);
+  LetTimePass();
+  EXPECT_FALSE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 4 * kMiB)) << "and cut off at the deadline";
+  EXPECT_EQ(GetErrorInfo(world_.Call(&Broker::DeleteExport, client_, window.id).status()).reason, Reason::kNotFound);
+}
+
+TEST_F(RawTest, NothingIsHandedOutOfADeviceThatItsDriverHasNotSetUp) {
+  const Client driver = world_.Connect(1002);
+  ASSERT_TRUE(world_.Call(&Broker::OpenDevice, driver, CoreWorld::kExporter).ok());
+  EXPECT_EQ(GetErrorInfo(Try(client_).status()).reason, Reason::kDeviceNotReady);
+  EXPECT_TRUE(client_.channel->grants.empty());
+}
+
+TEST_F(RawTest, AHolderThatAcksLateIsToldToGoOn) {
+  ASSERT_TRUE(Try(client_).ok());
+  const Client admin = world_.Connect(0);
+  world_.Try(&Broker::ResetDevice, admin, CoreWorld::kExporter);
+  LetTimePass();
+  EXPECT_TRUE(client_.channel->resumes.empty());
+  world_.broker->AckQuiesce(client_.id, client_.channel->quiesces[0].operation);
+  world_.scheduler.RunReady();
+  EXPECT_EQ(client_.channel->resumes.size(), 1u);
 }
 
 TEST_F(RawTest, TheAdministratorRevokesASession) {

@@ -5,9 +5,23 @@
 namespace p2pd {
 namespace {
 
-constexpr size_t kOutcomesListed = 1000;  // a receipt is kept, sent to every watcher, and must fit in a message
+constexpr size_t kOutcomesListed = 1000;  // a receipt is kept, and must fit in a message
 
 }  // namespace
+
+OperationView Brief(const OperationView& view) {
+  return {.id = view.id,
+          .kind = view.kind,
+          .state = view.state,
+          .device = view.device,
+          .generation = view.generation,
+          .error = view.error,
+          .started = view.started,
+          .took = view.took,
+          .steps = view.steps,
+          .parties = view.parties,
+          .mapping_count = view.mapping_count};
+}
 
 void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Duration began,
                    const absl::Status& status) {
@@ -15,7 +29,11 @@ void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Dur
                                   .started = began - operation.began,
                                   .took = scheduler.Now() - began,
                                   .error = status.ok() ? "" : std::string(status.message())});
-  if (operation.order.recorded) tables.Publish(EventType::kChanged, operation.view, std::nullopt);
+  Announce(operation, EventType::kChanged);
+}
+
+void Core::Announce(const OperationEntry& operation, EventType type) {
+  if (operation.order.recorded) tables.Publish(type, Brief(operation.view), std::nullopt);
 }
 
 absl::Status Core::RunStep(OperationId id, const std::string& what, absl::FunctionRef<absl::Status()> step) {
@@ -29,8 +47,9 @@ absl::Status Core::RunStep(OperationId id, const std::string& what, absl::Functi
 }
 
 void Core::AddOutcome(OperationEntry& operation, const MappingEntry& mapping) {
-  if (operation.view.mappings.size() >= kOutcomesListed && !operation.outcomes.contains(mapping.view.id)) return;
-  const auto [place, is_new] = operation.outcomes.emplace(mapping.view.id, operation.view.mappings.size());
+  const auto [place, is_new] = operation.outcomes.emplace(mapping.view.id, operation.outcomes.size());
+  if (is_new) ++operation.view.mapping_count;
+  if (place->second >= kOutcomesListed) return;
   if (is_new) operation.view.mappings.emplace_back();
   operation.view.mappings[place->second] = {.mapping = mapping.view.id,
                                             .iova = mapping.view.iova.start,

@@ -5,7 +5,7 @@
 
 namespace p2pd {
 
-absl::StatusOr<RequestLog::Entry*> RequestLog::Find(const std::string& id, const std::string& fingerprint) {
+absl::StatusOr<RequestLog::Entry*> RequestLog::Find(const std::string& id, size_t fingerprint) {
   if (id.empty() || id.size() > kLongestId) {
     return MakeError(
         absl::StatusCode::kInvalidArgument,
@@ -25,8 +25,11 @@ absl::StatusOr<RequestLog::Entry*> RequestLog::Find(const std::string& id, const
 }
 
 void RequestLog::Forget() {
-  while (ended_.size() > kRemembered) {
-    entries_.erase(ended_.front());
+  // The last is always kept: its call may be tried again.
+  while (ended_.size() > 1 && (ended_.size() > kRemembered || parts_ > kRememberedParts)) {
+    const auto oldest = entries_.find(ended_.front());
+    parts_ -= oldest->second.parts;
+    entries_.erase(oldest);
     ended_.pop_front();
   }
 }

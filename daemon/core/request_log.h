@@ -1,5 +1,6 @@
 // Each mutating request runs once: a repeat of its request_id, while it runs or after, gets the outcome of
-// the first. One log a session; guarded by core's lock.
+// the first. One log a session; guarded by core's lock. What it keeps is bounded, whatever was asked: of the
+// request a digest, of outcomes as many as weigh no more than kRememberedParts.
 #ifndef P2PD_DAEMON_CORE_REQUEST_LOG_H_
 #define P2PD_DAEMON_CORE_REQUEST_LOG_H_
 
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "daemon/core/types.h"
 
@@ -20,6 +22,7 @@ namespace p2pd {
 class RequestLog {
  public:
   static constexpr size_t kRemembered = 1024;
+  static constexpr size_t kRememberedParts = 4096;  // a batch's outcome weighs as much as it has parts
   static constexpr size_t kLongestId = 64;
 
   // What became of a request that was begun before.
@@ -40,26 +43,41 @@ class RequestLog {
 
  private:
   struct Entry {
-    std::string fingerprint;
+    size_t fingerprint = 0;
+    size_t parts = 1;
     std::any running;  // std::shared_ptr<std::vector<Done<T>>> while it runs
     std::any outcome;  // absl::StatusOr<T> after
   };
 
   // The entry of `id`, if it is a repeat of the same request.
-  absl::StatusOr<Entry*> Find(const std::string& id, const std::string& fingerprint);
+  absl::StatusOr<Entry*> Find(const std::string& id, size_t fingerprint);
   void Forget();
 
   std::map<std::string, Entry> entries_;
   std::deque<std::string> ended_;  // oldest first
+  size_t parts_ = 0;               // of those
 };
+
+// How much of a log an outcome takes.
+template <typename T>
+size_t PartsOf(const T&) {
+  return 1;
+}
+template <typename T>
+size_t PartsOf(const std::vector<T>& outcome) {
+  return 1 + outcome.size();
+}
+inline size_t PartsOf(const AcquiredView& outcome) { return 1 + outcome.mappings.size(); }
+inline size_t PartsOf(const OperationView& outcome) { return 1 + outcome.mappings.size() + outcome.parties.size(); }
 
 template <typename T>
 absl::StatusOr<std::optional<RequestLog::Repeat<T>>> RequestLog::Begin(const std::string& id,
                                                                        const std::string& fingerprint, Done<T>& done) {
-  absl::StatusOr<Entry*> found = Find(id, fingerprint);
+  const size_t digest = absl::HashOf(fingerprint);
+  absl::StatusOr<Entry*> found = Find(id, digest);
   if (!found.ok()) return found.status();
   if (*found == nullptr) {
-    entries_[id] = {.fingerprint = fingerprint, .running = std::make_shared<std::vector<Done<T>>>()};
+    entries_[id] = {.fingerprint = digest, .running = std::make_shared<std::vector<Done<T>>>()};
     return std::optional<Repeat<T>>();
   }
   Entry& entry = **found;
@@ -79,6 +97,8 @@ std::vector<Done<T>> RequestLog::End(const std::string& id, const absl::StatusOr
   auto waiting = std::any_cast<std::shared_ptr<std::vector<Done<T>>>>(found->second.running);
   found->second.running.reset();
   found->second.outcome = outcome;
+  found->second.parts = outcome.ok() ? PartsOf(*outcome) : 1;
+  parts_ += found->second.parts;
   ended_.push_back(id);
   Forget();
   return std::move(*waiting);

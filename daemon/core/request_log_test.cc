@@ -67,5 +67,24 @@ TEST(RequestLogTest, OldOutcomesAreForgottenRunningRequestsAreNot) {
   EXPECT_TRUE(log.Begin<int>("running", "x", done)->has_value());
 }
 
+TEST(RequestLogTest, RemembersFewerOutcomesOfManyParts) {
+  RequestLog log;
+  Done<std::vector<MappingView>> done = [](absl::StatusOr<std::vector<MappingView>>) {};
+  constexpr size_t kParts = 1000;
+  constexpr int kBatches = 10;
+  for (int i = 0; i < kBatches; ++i) {
+    const std::string id = std::to_string(i);
+    ASSERT_TRUE(log.Begin<std::vector<MappingView>>(id, "batch", done).ok());
+    log.End<std::vector<MappingView>>(id, std::vector<MappingView>(kParts));
+  }
+  int remembered = 0;
+  for (int i = 0; i < kBatches; ++i) {
+    const auto repeat = log.Begin<std::vector<MappingView>>(std::to_string(i), "batch", done);
+    ASSERT_TRUE(repeat.ok());
+    remembered += repeat->has_value();
+  }
+  EXPECT_EQ(remembered, static_cast<int>(RequestLog::kRememberedParts / (kParts + 1)));
+}
+
 }  // namespace
 }  // namespace p2pd

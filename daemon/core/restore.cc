@@ -84,7 +84,7 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
   }
 }
 
-void Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) {
+size_t Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) {
   const OperationId id = operation.view.id;
   std::map<AddressSpaceId, std::vector<MappingId>> groups;
   for (MappingId mapping : operation.order.mappings) {
@@ -96,13 +96,15 @@ void Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId sess
     }
     groups[entry->view.address_space].push_back(mapping);
   }
-  const auto left = std::make_shared<std::atomic<size_t>>(groups.size());
+  const size_t count = groups.size();
+  const auto left = std::make_shared<std::atomic<size_t>>(count);
   for (auto& [space, group] : groups) {
     lock.Post(tables.spaces.at(space).strand, [self = shared_from_this(), id, session, left, group = std::move(group)] {
       self->RestoreGroup(id, group);
       if (--*left == 0) self->ResumeLate(id, session);
     });
   }
+  return count;
 }
 
 void Core::ResumeLate(OperationId id, SessionId session) {

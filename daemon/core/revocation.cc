@@ -16,6 +16,8 @@ namespace p2pd {
 namespace {
 
 constexpr size_t kReceiptsKept = 256;
+constexpr size_t kFewMappings = 4;  // so many are unmapped on the thread that asks
+
 }  // namespace
 
 OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
@@ -39,12 +41,17 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
     operation.view.generation = device.view.generation;
     Advance(device, DeviceEvent::kQuiesceBegan, operation.order.reason);
   }
+  if (operation.order.devices.empty() && operation.order.exports.size() == 1) {
+    const Window& window = tables.exports.at(operation.order.exports.front()).view.window;
+    operation.view.device = window.device;
+    operation.view.generation = tables.devices.at(window.device).view.generation;
+  }
   for (MappingId mapping : operation.order.mappings) {
     if (MappingEntry* entry = tables.FindMapping(mapping)) entry->operation = id;
   }
   for (ExportId source : operation.order.exports) tables.exports.at(source).closing = true;
   for (AddressSpaceId space : operation.order.spaces) tables.spaces.at(space).closing = true;
-  if (operation.order.recorded) tables.Publish(EventType::kCreated, operation.view, std::nullopt);
+  Announce(operation, EventType::kCreated);
   AskToStop(lock, operation);
   return id;
 }
@@ -64,6 +71,10 @@ void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
     for (const auto& [export_id, entry] : tables.exports) {
       if (entry.view.grade == Grade::kRaw && entry.view.window.device == address) users[entry.view.session];
     }
+  }
+  for (const ExportId source : operation.order.exports) {
+    const ExportView& view = tables.exports.at(source).view;
+    if (view.grade == Grade::kRaw && view.state == ExportState::kActive) users[view.session];
   }
   const absl::Duration deadline = scheduler.Now() + options.quiesce_deadline;
   for (const auto& [session, mappings] : users) {
@@ -119,7 +130,10 @@ void Core::Ack(CoreLock& lock, SessionId session, OperationId id, Answer answer)
   }
   // It was cut off, and has stopped now: what it had can come back.
   if (answer != Answer::kAcked || party->answer != Answer::kForced || !operation.late.insert(session).second) return;
-  if (operation.view.state != OperationState::kRunning) RestoreLate(lock, operation, session);
+  if (operation.view.state == OperationState::kRunning) return;
+  if (RestoreLate(lock, operation, session) != 0) return;
+  // It has no mapping to come back, but waits to be told all the same.
+  lock.After([self = shared_from_this(), id, session] { self->ResumeLate(id, session); });
 }
 
 // ---- Unmapping -------------------------------------------------------------------------------------------
@@ -152,10 +166,13 @@ void Core::RunGroups(CoreLock& lock, OperationEntry& operation, const std::vecto
   operation.outstanding = static_cast<int>(groups.size());
   if (groups.empty()) return (this->*next)(lock, operation);
   for (auto& [space, group] : groups) {
-    lock.Post(tables.spaces.at(space).strand, [self = shared_from_this(), id, task, next, group = std::move(group)] {
+    const bool few = group.size() <= kFewMappings;
+    Task work = [self = shared_from_this(), id, task, next, group = std::move(group)] {
       (self.get()->*task)(id, group);
       self->TaskDone(id, next);
-    });
+    };
+    const auto& strand = tables.spaces.at(space).strand;
+    few ? lock.Post(strand, std::move(work)) : PostElsewhere(lock, strand, std::move(work));
   }
 }
 
@@ -231,15 +248,15 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
       if (source->second.closing && source->second.mappings.empty()) End(source->second);
     }
   }
-  // The last reference to a memfd frees its pages, and that to a dma-buf can wait for a reset: not here.
-  scheduler.Run([memory = std::move(mapping.memory), dma_buf = std::move(mapping.dma_buf)] {});
+  // The last reference to a memfd frees its pages: not here.
+  if (mapping.memory != nullptr) scheduler.Run([memory = std::move(mapping.memory)] {});
+  if (mapping.dma_buf != nullptr) Release(std::move(mapping.dma_buf), *mapping.exporter);
   tables.mappings.erase(id);
 }
 
 void Core::DropExport(ExportEntry& entry) {
-  tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
-  // Closing a dma-buf can wait for a reset: not here.
-  scheduler.Run([dma_buf = std::move(entry.dma_buf)] {});
+  if (entry.announced) tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
+  if (entry.dma_buf != nullptr) Release(std::move(entry.dma_buf), entry.view.window.device);
   tables.exports.erase(entry.view.id);
 }
 
@@ -268,14 +285,25 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   operation.phase_began = scheduler.Now();
   if (contexts.empty()) return BeginRestore(lock, operation);
   for (const std::string& context : contexts) {
-    const auto strand = tables.contexts.at(context).strand;
-    strand->Post([self = shared_from_this(), id = operation.view.id, context] {
-      self->WorkOnContext(id, context);
-      self->TaskDone(id, &Core::BeginRestore);
-    });
-    // A reset may hold its thread for a minute: not the caller's.
-    lock.After([self = shared_from_this(), strand] { self->scheduler.Run([strand] { strand->RunPosted(); }); });
+    PostElsewhere(lock, tables.contexts.at(context).strand,
+                  [self = shared_from_this(), id = operation.view.id, context] {
+                    self->WorkOnContext(id, context);
+                    self->TaskDone(id, &Core::BeginRestore);
+                  });
   }
+}
+
+void Core::PostElsewhere(CoreLock& lock, const std::shared_ptr<Strand>& strand, Task task) {
+  strand->Post(std::move(task));
+  lock.After([self = shared_from_this(), strand] { self->scheduler.Run([strand] { strand->RunPosted(); }); });
+}
+
+void Core::Release(std::shared_ptr<const DmaBuf> dma_buf, const PciAddress& device) {
+  // Others refer to it too, as a rule: then there is nothing to wait for.
+  if (dma_buf.use_count() > 1) return;
+  const auto strand = tables.ContextOf(tables.devices.at(device)).strand;
+  strand->Post([dma_buf = std::move(dma_buf)] {});
+  scheduler.Run([strand] { strand->RunPosted(); });
 }
 
 void Core::WorkOnContext(OperationId id, const std::string& context) {
@@ -311,10 +339,11 @@ void Core::ForgetOldReceipts() {
     const OperationEntry& operation = entry->second;
     // Somebody who was cut off may still ack, and then wants its mappings back.
     const bool awaited =
-        std::any_of(operation.view.parties.begin(), operation.view.parties.end(), [&](const OperationParty& party) {
+        std::any_of(operation.order.mappings.begin(), operation.order.mappings.end(), [&](MappingId mapping) {
           mutex.AssertHeld();
-          return party.answer == Answer::kForced && !operation.late.contains(party.session) &&
-                 tables.sessions.contains(party.session);
+          const MappingEntry* waiting = tables.FindMapping(mapping);
+          return waiting != nullptr && waiting->operation == operation.view.id &&
+                 waiting->view.state == MappingState::kSuspended;
         });
     const bool keep = awaited || operation.view.state == OperationState::kRunning || needed.contains(operation.view.id);
     entry = keep ? std::next(entry) : tables.operations.erase(entry);
@@ -342,7 +371,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   operation.view.state = operation.view.error.empty() ? OperationState::kSucceeded : OperationState::kFailed;
   // Acks that came after BeginRestore had looked for them, and before now, when Ack() itself acts on them.
   for (SessionId session : operation.late) RestoreLate(lock, operation, session);
-  if (operation.order.recorded) tables.Publish(EventType::kChanged, operation.view, std::nullopt);
+  Announce(operation, EventType::kChanged);
   if (operation.order.done != nullptr) {
     lock.After([done = std::exchange(operation.order.done, nullptr), view = operation.view]() mutable { done(view); });
   }

@@ -70,6 +70,7 @@ struct ExportEntry {
   ExportView view;
   std::shared_ptr<const DmaBuf> dma_buf;  // none until the kernel has made it
   bool making = true;                     // until then
+  bool announced = false;                 // watchers have been told of it
   std::set<MappingId> mappings;
   bool closing = false;  // an operation is taking it away: nothing new is cut from it
   bool watched = false;  // until nobody holds its dma-buf

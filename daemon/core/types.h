@@ -155,9 +155,12 @@ struct OperationView {
   absl::Duration took;
   std::vector<OperationStep> steps;
   std::vector<OperationParty> parties;
-  std::vector<OperationOutcome> mappings;
+  std::vector<OperationOutcome> mappings;  // the first 1000; none in lists and events
+  size_t mapping_count = 0;                // all that it touched
 };
 
+// An operation without what became of each mapping.
+OperationView Brief(const OperationView& view);
 // Something that is limited: how much of it a user holds, and may.
 struct UsageView {
   std::string resource;

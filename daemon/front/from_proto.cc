@@ -7,6 +7,8 @@
 namespace p2pd {
 namespace {
 
+constexpr size_t kMaxMemoryName = 64;
+
 absl::Status Malformed(absl::string_view field, absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument,
                    {.reason = Reason::kInvalidArgument, .step = std::string(field), .object = "", .hint = ""}, what);
@@ -119,6 +121,7 @@ absl::StatusOr<Page> PageFromProto(uint32_t page_size, const std::string& page_t
 absl::StatusOr<MapMemoryArgs> FromProto(const v1::MapMemoryRequest& request) {
   MapMemoryArgs args;
   if (request.memory().empty()) return Malformed("memory", "is empty: name a memfd that was sent on the fd channel");
+  if (request.memory().size() > kMaxMemoryName) return Malformed("memory", "is longer than 64 bytes");
   args.memory = request.memory();
   P2PD_ASSIGN_OR_RETURN(args.address_space, ParseAddressSpaceName(request.address_space()));
   args.offset = request.offset();

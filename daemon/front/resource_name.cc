@@ -19,9 +19,11 @@ constexpr char kMappings[] = "mappings/";
 constexpr char kOperations[] = "operations/";
 
 absl::Status NotAName(absl::string_view name, absl::string_view example) {
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   {.reason = Reason::kInvalidArgument, .step = "name", .object = std::string(name), .hint = ""},
-                   absl::StrCat("is no name of the form \"", example, "\""));
+  constexpr size_t kQuoted = 64;  // an error must fit into the answer's headers
+  return MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.reason = Reason::kInvalidArgument, .step = "name", .object = std::string(name.substr(0, kQuoted)), .hint = ""},
+      absl::StrCat("is no name of the form \"", example, "\""));
 }
 
 // Digits only and without a leading zero: every object has one spelling.

@@ -170,6 +170,7 @@ v1::Operation ToProto(const OperationView& view) {
   for (const OperationStep& step : view.steps) *operation.add_steps() = ToProto(step);
   for (const OperationParty& party : view.parties) *operation.add_parties() = ToProto(party);
   for (const OperationOutcome& outcome : view.mappings) *operation.add_mappings() = ToProto(outcome);
+  operation.set_mapping_count(static_cast<uint32_t>(view.mapping_count));
   return operation;
 }
 

@@ -180,7 +180,7 @@ absl::StatusOr<UniqueFd> LinuxKernel::ShareDmaBuf(FdRef dma_buf) { return Duplic
 absl::StatusOr<bool> LinuxKernel::IsShared(FdRef dma_buf) {
   const std::string path = absl::StrCat("/proc/self/fdinfo/", dma_buf.get());
   std::ifstream fdinfo(path);
-  if (!fdinfo.is_open()) return ErrnoError("fdinfo", path, EBADF);
+  if (!fdinfo.is_open()) return ErrnoError("fdinfo", path, errno == ENOENT ? EBADF : errno);
   for (std::string line; std::getline(fdinfo, line);) {
     absl::string_view text = line;
     int64_t references = 0;

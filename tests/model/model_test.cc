@@ -220,7 +220,7 @@ void ModelTest::MakeExport(Id session) {
   const Window window = {.device = Address(device), .bar = 2, .range = {slot * kSlotSize, slots * kSlotSize}};
   Ask(
       absl::StrCat("exports ", device, " slots ", slot, "+", slots, raw ? " RAW" : ""),
-      model_.ExpectExport(session, device, slot, slots),
+      model_.ExpectExport(session, device, slot, slots, raw),
       [=, this](const ExportView& made) { model_.Exported(made.id.value(), session, device, slot, slots, raw); },
       &Broker::CreateExport, session, window, raw ? Grade::kRaw : Grade::kMapped);
 }
@@ -259,7 +259,7 @@ void ModelTest::Acquire(Id session) {
   const int device = Random(model::kExporters);
   const int slot = Random(model::kSlots);
   const Id space = AnyOf(model_.spaces, session);
-  Expect expect = model_.ExpectExport(session, device, slot, 1);
+  Expect expect = model_.ExpectExport(session, device, slot, 1, false);
   const auto to = model_.spaces.find(space);
   if (to == model_.spaces.end() || to->second.session != session) {
     expect = Expect::kRefused;
@@ -294,7 +294,8 @@ void ModelTest::Release(Id session) {
       const auto it = model_.exports.find(id);
       const Id owner = it == model_.exports.end() || it->second.given_up ? 0 : it->second.session;
       return Ask(
-          absl::StrCat("deletes exports/", id), model_.ExpectOwned(session, owner),
+          absl::StrCat("deletes exports/", id),
+          owner == session && it->second.revoking ? Expect::kEither : model_.ExpectOwned(session, owner),
           [=, this](const OperationView&) {
             if (model_.exports.contains(id)) model_.ExportDeleted(id);
           },
@@ -316,7 +317,9 @@ void ModelTest::Revoke() {
   const Id id = Any(model_.exports);
   const auto it = model_.exports.find(id);
   const bool there = it != model_.exports.end() && !it->second.given_up;
-  const Expect expect = !there ? Expect::kRefused : model_.Idle() ? Expect::kGranted : Expect::kEither;
+  const bool sure = model_.Idle() && there && !it->second.revoking;
+  const Expect expect = !there ? Expect::kRefused : sure ? Expect::kGranted : Expect::kEither;
+  if (there) it->second.revoking = true;
   Ask(
       absl::StrCat("revokes exports/", id), expect,
       [=, this](const OperationView&) {

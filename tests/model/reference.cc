@@ -23,12 +23,14 @@ Expect Reference::ExpectReset(int device) const {
   return devices[device].tainted ? Expect::kRefused : Expect::kGranted;
 }
 
-Expect Reference::ExpectExport(Id session, int device, int slot, int slots) const {
+Expect Reference::ExpectExport(Id session, int device, int slot, int slots, bool raw) const {
   for (const auto& [id, other] : exports) {
     const bool overlaps = other.device == device && slot < other.slot + other.slots && other.slot < slot + slots;
+    if (overlaps && other.revoking) return Expect::kEither;
     if (overlaps && other.session != session) return devices[device].busy() ? Expect::kEither : Expect::kRefused;
   }
   if (devices[device].busy()) return Expect::kEither;
+  if (raw && !devices[device].ready) return Expect::kRefused;
   return devices[device].tainted ? Expect::kRefused : Expect::kGranted;
 }
 
@@ -50,6 +52,7 @@ Expect Reference::ExpectMap(Id session, Id source, Id space) const {
     return Expect::kRefused;
   }
   const Device& exporter = devices[from->second.device];
+  if (from->second.revoking) return Expect::kEither;
   if (exporter.busy() || devices[to->second.engine].busy()) return Expect::kEither;
   return exporter.ready && !exporter.tainted ? Expect::kGranted : Expect::kRefused;
 }

@@ -46,6 +46,7 @@ struct Export {
   int slots = 1;
   bool raw = false;
   bool raw_fd_held = false;
+  bool revoking = false;  // somebody is taking it away: when that is over is p2pd's affair
   bool given_up = false;  // a RAW one whose dma-buf is still held: it lingers
 };
 
@@ -74,7 +75,7 @@ class Reference {
   Expect ExpectClose(Id session, int device) const;
   Expect ExpectReady(Id session, int device) const;
   Expect ExpectReset(int device) const;
-  Expect ExpectExport(Id session, int device, int slot, int slots) const;
+  Expect ExpectExport(Id session, int device, int slot, int slots, bool raw) const;
   Expect ExpectSpace(Id session, int engine) const;
   Expect ExpectMap(Id session, Id source, Id space) const;
   Expect ExpectOwned(Id session, Id owner) const;
