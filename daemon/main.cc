@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/base/version.h"
 #include "daemon/daemon.h"
 #include "daemon/flags.h"
 #include "daemon/service/event_loop.h"
@@ -14,8 +15,6 @@
 #include "daemon/service/log.h"
 
 namespace {
-
-constexpr char kVersion[] = "0.1.0";
 
 // A client costs several descriptors, a device some more; nothing here uses select().
 void RaiseFileLimit() {
@@ -33,7 +32,7 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  auto flags = p2pd::ParseFlags(argc, argv, kVersion);
+  auto flags = p2pd::ParseFlags(argc, argv, p2pd::kVersion);
   if (const int* exit_code = std::get_if<int>(&flags)) return *exit_code;
   p2pd::SetLogLevel(std::get<p2pd::Flags>(flags).log_level);
   signal(SIGPIPE, SIG_IGN);
@@ -41,6 +40,6 @@ int main(int argc, char** argv) {
   RaiseFileLimit();
   auto inherited = p2pd::TakeListenFds();
   if (!inherited.ok()) return Fail(inherited.status());
-  const absl::Status status = p2pd::RunDaemon(std::get<p2pd::Flags>(flags), kVersion, *std::move(inherited));
+  const absl::Status status = p2pd::RunDaemon(std::get<p2pd::Flags>(flags), p2pd::kVersion, *std::move(inherited));
   return status.ok() ? EXIT_SUCCESS : Fail(status);
 }
