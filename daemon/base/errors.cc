@@ -108,12 +108,28 @@ ErrorInfo GetErrorInfo(const absl::Status& status) {
   return info;
 }
 
+namespace {
+
+// The same status, but for `info`.
+absl::Status Again(const absl::Status& status, const ErrorInfo& info) {
+  const std::string what = Payload(status, kWhatKey);
+  return MakeError(status.code(), info, what.empty() ? status.message() : what);
+}
+
+}  // namespace
+
 absl::Status WithHint(const absl::Status& status, absl::string_view hint) {
   if (status.ok()) return status;
   ErrorInfo info = GetErrorInfo(status);
   info.hint = std::string(hint);
-  const std::string what = Payload(status, kWhatKey);
-  return MakeError(status.code(), info, what.empty() ? status.message() : what);
+  return Again(status, info);
+}
+
+absl::Status WithPart(const absl::Status& status, absl::string_view part) {
+  if (status.ok()) return status;
+  ErrorInfo info = GetErrorInfo(status);
+  info.object = info.object.empty() ? std::string(part) : absl::StrCat(part, ": ", info.object);
+  return Again(status, info);
 }
 
 }  // namespace p2pd

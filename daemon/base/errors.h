@@ -33,6 +33,7 @@ enum class Reason {
   kRequestIdReused = 15,   // the request_id was used for another request
   kMemoryUnsuitable = 16,  // the client's memfd is not sealed, not allocated or not writable
   kStaleGeneration = 17,   // the device was reset since
+  kFellBehind = 18,        // a watcher left too many events unread
 };
 
 struct ErrorInfo {
@@ -55,6 +56,9 @@ ErrorInfo GetErrorInfo(const absl::Status& status);
 
 // The same status with a better hint, where its caller knows more.
 absl::Status WithHint(const absl::Status& status, absl::string_view hint);
+
+// The same status with its object in a larger whole: "part 3 of 8: exports/12".
+absl::Status WithPart(const absl::Status& status, absl::string_view part);
 
 // "EINVAL" for EINVAL.
 std::string ErrnoName(int error);

@@ -7,6 +7,7 @@
 #define P2PD_DAEMON_CORE_BROKER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,17 +78,21 @@ class Broker {
   // Errors: InvalidArgument (MEMORY_UNSUITABLE: not a memfd, not sealed, not allocated), AlreadyExists,
   // ResourceExhausted.
   absl::Status OfferMemory(SessionId session, const std::string& name, UniqueFd memory);
+  // Mappings of it stay. A name that is not offered is ignored.
+  void WithdrawMemory(SessionId session, const std::string& name);
 
   // ---- Looking -----------------------------------------------------------------------------------------
 
-  StatusView GetStatus() const;
+  StatusView GetStatus(std::optional<SessionId> viewer = {}) const;
   std::vector<DeviceView> ListDevices() const;
-  std::vector<SessionView> ListSessions(SessionId viewer) const;
-  std::vector<ExportView> ListExports(SessionId viewer) const;
-  std::vector<AddressSpaceView> ListAddressSpaces(SessionId viewer) const;
-  std::vector<MappingView> ListMappings(SessionId viewer) const;
-  std::vector<OperationView> ListOperations(SessionId viewer) const;
+  // In the order of their numbers.
+  std::vector<SessionView> ListSessions(SessionId viewer, const Page& page = {}) const;
+  std::vector<ExportView> ListExports(SessionId viewer, const Page& page = {}) const;
+  std::vector<AddressSpaceView> ListAddressSpaces(SessionId viewer, const Page& page = {}) const;
+  std::vector<MappingView> ListMappings(SessionId viewer, const Page& page = {}) const;
+  std::vector<OperationView> ListOperations(SessionId viewer, const Page& page = {}) const;
   absl::StatusOr<DeviceView> GetDevice(PciAddress device) const;
+  absl::StatusOr<SessionView> GetSession(SessionId viewer, SessionId id) const;
   absl::StatusOr<ExportView> GetExport(SessionId viewer, ExportId id) const;
   absl::StatusOr<AddressSpaceView> GetAddressSpace(SessionId viewer, AddressSpaceId id) const;
   absl::StatusOr<MappingView> GetMapping(SessionId viewer, MappingId id) const;
@@ -106,7 +111,9 @@ class Broker {
 
   // ---- Grants ------------------------------------------------------------------------------------------
 
-  void CreateExport(SessionId session, const std::string& request_id, const Window& window, Done<ExportView> done);
+  // A RAW export's dma-buf is on the session's channel before `done` is called.
+  void CreateExport(SessionId session, const std::string& request_id, const Window& window, Grade grade,
+                    Done<ExportView> done);
   void DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done);
   void CreateAddressSpace(SessionId session, const std::string& request_id, const std::vector<PciAddress>& devices,
                           Done<AddressSpaceView> done);
@@ -115,6 +122,22 @@ class Broker {
   void Map(SessionId session, const std::string& request_id, const MapArgs& args, Done<MappingView> done);
   void MapMemory(SessionId session, const std::string& request_id, const MapMemoryArgs& args, Done<MappingView> done);
   void Unmap(SessionId session, const std::string& request_id, MappingId id, Done<MappingView> done);
+
+  // All or nothing.
+  static constexpr size_t kLargestBatch = 1024;
+  static constexpr size_t kMostImporters = 64;
+  void BatchMap(SessionId session, const std::string& request_id, const std::vector<MapArgs>& args,
+                Done<std::vector<MappingView>> done);
+  void BatchUnmap(SessionId session, const std::string& request_id, const std::vector<MappingId>& ids,
+                  Done<std::vector<MappingView>> done);
+  void Acquire(SessionId session, const std::string& request_id, const AcquireArgs& args, Done<AcquiredView> done);
+
+  // ---- The administrator's -----------------------------------------------------------------------------
+
+  void RevokeSession(SessionId session, const std::string& request_id, SessionId ending, const std::string& reason,
+                     Done<OperationView> done);
+  void RevokeExport(SessionId session, const std::string& request_id, ExportId id, const std::string& reason,
+                    Done<OperationView> done);
 
  private:
   const std::shared_ptr<Core> core_;  // tasks in flight hold it too

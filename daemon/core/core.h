@@ -5,6 +5,8 @@
 //   devices.cc     finding and binding devices, drivers, resets
 //   grants.cc      exports and address spaces
 //   mapper.cc      mappings
+//   batch.cc       many mappings at once, and an export with its mappings
+//   raw.cc         exports whose dma-buf is in a client's hands
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
 //   restore.cc     putting mappings back
 //   receipt.cc     what an operation leaves behind
@@ -36,6 +38,9 @@ absl::Status SessionEnded();
 // Whether a device may be let at this memfd: nobody must be able to take its pages away under the DMA.
 absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
 
+// Tells requests apart that share a request_id.
+std::string Fingerprint(const MapArgs& args);
+
 // The kernel calls some things busy that will go through when asked again.
 constexpr int kKernelAttempts = 3;
 inline bool IsTransient(const absl::Status& status) {
@@ -63,6 +68,7 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::StatusOr<Verdict> Permit(const SessionEntry& session, Action action, const std::string& object,
                                  const DeviceEntry* exporter, const DeviceEntry* importer = nullptr,
                                  const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  std::vector<UsageView> UsageOf(const SessionEntry& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool MayObserve(SessionId viewer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // Refuses while a device of the same context is TAINTED.
@@ -70,6 +76,8 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::StatusOr<DeviceEntry*> RequireDevice(const PciAddress& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The object, if the session owns it.
   absl::StatusOr<ExportEntry*> RequireExport(SessionId owner, ExportId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<std::vector<MappingView>> RequireMappings(SessionId owner, const std::vector<MappingId>& ids)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<AddressSpaceEntry*> RequireSpace(SessionId owner, AddressSpaceId id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -82,7 +90,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Sends Resume to those who were asked to stop for the last reset of the device.
   void SendResume(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void SendResumeTo(CoreLock& lock, SessionId party, const OperationView& operation, const DeviceEntry& device)
+  void SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& operation, const DeviceEntry& device)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a driver's end takes with it: everything that rests on these devices.
   RevokeOrder DriverEnd(const std::vector<PciAddress>& ended, std::optional<SessionId> driver)
@@ -106,6 +114,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Journal& journal;
   const std::shared_ptr<const Policy> policy;
   const absl::Time started;
+  std::vector<CapabilityView> capabilities;  // probed by Start, before anybody can ask
 
   Mutex mutex;
   Tables tables ABSL_GUARDED_BY(mutex);
@@ -117,15 +126,23 @@ class Core : public std::enable_shared_from_this<Core> {
   // Calls `when_idle` if that is so.
   void CheckIdle(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
-  void EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason)
+  void EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason, Done<OperationView> done = nullptr)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
-  absl::Status BeginMap(CoreLock& lock, SessionEntry& session, const MapArgs& args, Done<MappingView>& finish)
+  // Enters the mapping: checked, charged, its IOVA reserved, its intent noted. CarryOut must follow on its
+  // address space's strand, or Abandon.
+  absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Abandon(MappingId id, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<MappingView> CarryOut(MappingId id) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BeginBatchMap(CoreLock& lock, SessionEntry& session, const std::vector<MapArgs>& args,
+                             Done<std::vector<MappingView>>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginAcquire(CoreLock& lock, SessionEntry& session, const std::string& request_id,
+                            const AcquireArgs& args, Done<AcquiredView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginCreateExport(CoreLock& lock, SessionEntry& session, const std::string& request_id,
+                                 const Window& window, Grade grade, Done<ExportView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::Status BeginMapMemory(CoreLock& lock, SessionEntry& session, const MapMemoryArgs& args,
-                              Done<MappingView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::Status BeginCreateExport(CoreLock& lock, SessionEntry& session, const Window& window, Done<ExportView>& finish)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What goes with an export; whoever asks says why, and hears when it is done.
+  RevokeOrder ExportEnd(const ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginCreateSpace(CoreLock& lock, SessionEntry& session, const std::vector<PciAddress>& devices,
                                 Done<AddressSpaceView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginOpenDevice(CoreLock& lock, SessionEntry& session, const std::string& request_id,
@@ -136,14 +153,34 @@ class Core : public std::enable_shared_from_this<Core> {
 
  private:
   // Tasks: run on a strand or the Scheduler, not under the lock.
-  void FinishCreateExport(ExportId id, uint64_t generation, Done<ExportView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void FinishCreateExport(ExportId id, uint64_t generation, const std::string& request_id, Done<ExportView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  // Makes the dma-buf; for a RAW export one of its own, which it sends to the session.
+  absl::StatusOr<std::shared_ptr<const DmaBuf>> MakeDmaBuf(const ExportView& view, const std::string& request_id)
+      ABSL_LOCKS_EXCLUDED(mutex);
   void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
                         Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
-  absl::Status StartMapping(CoreLock& lock, SessionEntry& session, AddressSpaceEntry& space,
-                            std::unique_ptr<MappingEntry> mapping, const Placement& placement,
-                            Done<MappingView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void FinishMapping(MappingId id, Done<MappingView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::StatusOr<MappingId> PrepareMemory(SessionEntry& session, const MapMemoryArgs& args)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<MappingId> Enter(SessionEntry& session, AddressSpaceEntry& space,
+                                  std::unique_ptr<MappingEntry> mapping, const Placement& placement)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void PostMapping(CoreLock& lock, MappingId id, Done<MappingView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // batch.cc
+  struct Batch;
+  void MapGroup(const std::shared_ptr<Batch>& batch, const std::vector<size_t>& places) ABSL_LOCKS_EXCLUDED(mutex);
+  void EndBatch(CoreLock& lock, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void FinishAcquire(SessionId session, const ExportView& source, const AcquireArgs& args, Done<AcquiredView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
+
+  // raw.cc
+  // Forgets an export that nothing is mapped from any more; a RAW one only once nobody holds its dma-buf.
+  void End(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CheckLingering(ExportId id, absl::Duration next_check) ABSL_LOCKS_EXCLUDED(mutex);
+  // The device was closed, and with that every dma-buf of it revoked for ever.
+  void DropLingering(const PciAddress& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // The phases of an operation, in this order.
   void AskToStop(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
+#include "daemon/core/capabilities.h"
 #include "daemon/core/core.h"
 
 namespace p2pd {
@@ -109,6 +110,14 @@ absl::Status Broker::Start() {
     if (!bound.ok()) core_->Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
     core_->tables.Publish(EventType::kCreated, device.view, std::nullopt);
   }
+  std::vector<std::shared_ptr<VfioDevice>> bound;
+  {
+    CoreLock lock(core_->mutex);
+    for (const auto& [address, device] : core_->tables.devices) {
+      if (device.vfio != nullptr) bound.push_back(device.vfio);
+    }
+  }
+  core_->capabilities = ProbeCapabilities(bound);
   return absl::OkStatus();
 }
 
@@ -177,17 +186,17 @@ void Core::SendResume(CoreLock& lock, DeviceEntry& device) {
   for (const OperationParty& party : entry->second.view.parties) {
     // Who was cut off is told when its mappings are back, after its ack.
     if (party.answer == Answer::kForced && !entry->second.late.contains(party.session)) continue;
-    SendResumeTo(lock, party.session, entry->second.view, device);
+    SendResumeTo(lock, party.session, entry->second, device);
   }
 }
 
-void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationView& operation, const DeviceEntry& device) {
+void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& operation, const DeviceEntry& device) {
   const SessionEntry* session = tables.FindSession(party);
   if (session == nullptr || session->ended) return;
   ResumeNotice notice = {
-      .operation = operation.id, .device = device.view.address, .generation = device.view.generation};
-  for (const OperationOutcome& outcome : operation.mappings) {
-    const MappingEntry* mapping = tables.FindMapping(outcome.mapping);
+      .operation = operation.view.id, .device = device.view.address, .generation = device.view.generation};
+  for (const MappingId id : operation.order.mappings) {
+    const MappingEntry* mapping = tables.FindMapping(id);
     if (mapping == nullptr || mapping->view.session != party) continue;
     notice.restored += mapping->view.state == MappingState::kActive;
     notice.lost += mapping->view.state == MappingState::kLost;
@@ -249,7 +258,7 @@ void Core::FinishOpenDevice(const PciAddress& address, SessionId session, const 
   if (channel == nullptr || vfio == nullptr) return finish(SessionEnded());
   absl::StatusOr<UniqueFd> copy = Duplicate(vfio->fd());
   vfio.reset();
-  const absl::Status granted = copy.ok() ? channel->GrantDevice(address, request_id, *std::move(copy)) : copy.status();
+  const absl::Status granted = copy.ok() ? channel->Grant(address, request_id, *std::move(copy)) : copy.status();
   absl::StatusOr<DeviceView> outcome;
   {
     CoreLock lock(mutex);

@@ -30,8 +30,9 @@ class Scenario {
   void Run() {
     Open(exporter_, CoreWorld::kExporter);
     Open(importer_, CoreWorld::kEngine);
-    const auto window = world_.Call(&Broker::CreateExport, importer_,
-                                    Window{.device = CoreWorld::kExporter, .bar = 2, .range = {0, kMiB}});
+    const auto window =
+        world_.Call(&Broker::CreateExport, importer_,
+                    Window{.device = CoreWorld::kExporter, .bar = 2, .range = {0, kMiB}}, Grade::kMapped);
     const auto space = world_.Call(&Broker::CreateAddressSpace, importer_, std::vector<PciAddress>{CoreWorld::kEngine});
     if (window.ok() && space.ok()) {
       for (int i = 0; i < 2; ++i) {
@@ -40,6 +41,8 @@ class Scenario {
             .IgnoreError();
       }
       CheckBooks();
+      Batch(window->id, space->id);
+      Raw();
       Reset(/*ack=*/true);
       Reset(/*ack=*/false);
       for (const MappingView& mapping : world_.broker->ListMappings(importer_.id)) {
@@ -51,6 +54,38 @@ class Scenario {
     Die(exporter_);
     CheckBooks();
     Die(importer_);
+  }
+
+  // Two at once, and an export with its mapping; both are given back.
+  void Batch(ExportId window, AddressSpaceId space) {
+    const size_t before = world_.broker->GetStatus().mappings;
+    const MapArgs one = {.source = window, .address_space = space, .length = 4096};
+    const auto both = world_.Call(&Broker::BatchMap, importer_, std::vector<MapArgs>{one, one});
+    CheckBooks();
+    if (both.ok()) {
+      const auto ids = std::vector<MappingId>{(*both)[0].id, (*both)[1].id};
+      world_.Call(&Broker::BatchUnmap, importer_, ids).status().IgnoreError();
+      CheckBooks();
+    }
+    const auto got =
+        world_.Call(&Broker::Acquire, importer_,
+                    AcquireArgs{.window = {.device = CoreWorld::kExporter, .bar = 2, .range = {kMiB, kMiB}},
+                                .importers = {{.address_space = space}}});
+    CheckBooks();
+    if (got.ok()) world_.Call(&Broker::DeleteExport, importer_, got->source.id).status().IgnoreError();
+    CheckBooks();
+    EXPECT_LE(world_.broker->GetStatus().mappings, before + 1) << "one that could not be unmapped may stay";
+  }
+
+  // A dma-buf in a client's hands, which it closes.
+  void Raw() {
+    const Window window = {.device = CoreWorld::kExporter, .bar = 2, .range = {2 * kMiB, kMiB}};
+    const auto raw = world_.Call(&Broker::CreateExport, importer_, window, Grade::kRaw);
+    std::erase_if(importer_.channel->grants,
+                  [](const auto& grant) { return std::holds_alternative<ExportId>(grant.first); });
+    if (raw.ok()) world_.Call(&Broker::DeleteExport, importer_, raw->id).status().IgnoreError();
+    world_.scheduler.Advance(absl::Seconds(30));
+    for (const ExportView& view : world_.broker->ListExports(observer_.id)) EXPECT_NE(view.grade, Grade::kRaw);
   }
 
   // The invariant: what p2pd says is gone is gone. `reachable` says whether any mapping may be left.
@@ -141,7 +176,8 @@ TEST(FaultsTest, WhicheverCallFailsNothingStaysReachableWithoutARight) {
     }
   }
   for (sim::Verb verb : {sim::Verb::kMapFile, sim::Verb::kUnmap, sim::Verb::kResetDevice, sim::Verb::kBindDevice,
-                         sim::Verb::kExportDmaBuf, sim::Verb::kAttachDevice, sim::Verb::kDestroyIoas}) {
+                         sim::Verb::kExportDmaBuf, sim::Verb::kAttachDevice, sim::Verb::kDestroyIoas,
+                         sim::Verb::kShareDmaBuf, sim::Verb::kIsShared}) {
     EXPECT_GT(calls[verb], 0) << sim::VerbName(verb) << " is not part of the scenario";
   }
   std::printf("fault matrix: %d cases over %zu verbs\n", cases, calls.size());

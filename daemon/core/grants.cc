@@ -47,7 +47,7 @@ absl::Status CheckWindow(const DeviceView& device, const Window& window) {
 absl::Status NotFound(absl::string_view step, const std::string& object) {
   return MakeError(absl::StatusCode::kNotFound,
                    {.reason = Reason::kNotFound, .step = std::string(step), .object = object},
-                   "no such object of this session");
+                   "no such object, or not this session's");
 }
 
 }  // namespace
@@ -63,24 +63,29 @@ absl::StatusOr<ExportEntry*> Core::RequireExport(SessionId owner, ExportId id) {
   return &entry->second;
 }
 
-void Broker::CreateExport(SessionId session, const std::string& request_id, const Window& window,
+void Broker::CreateExport(SessionId session, const std::string& request_id, const Window& window, Grade grade,
                           Done<ExportView> done) {
-  core_->Once<ExportView>(session, request_id, absl::StrCat("CreateExport ", NameOf(window)), std::move(done),
+  core_->Once<ExportView>(session, request_id,
+                          absl::StrCat("CreateExport ", NameOf(window), " ", static_cast<int>(grade)), std::move(done),
                           [&](CoreLock& lock, SessionEntry& entry, Done<ExportView>& finish) {
                             core_->mutex.AssertHeld();
-                            return core_->BeginCreateExport(lock, entry, window, finish);
+                            return core_->BeginCreateExport(lock, entry, request_id, window, grade, finish);
                           });
 }
 
-absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, const Window& window,
-                                     Done<ExportView>& finish) {
+absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, const std::string& request_id,
+                                     const Window& window, Grade grade, Done<ExportView>& finish) {
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(window.device));
   P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window));
-  ExportView view = {.session = session.view.id, .window = window, .generation = device->view.generation};
+  ExportView view = {
+      .session = session.view.id, .window = window, .grade = grade, .generation = device->view.generation};
   view.control = device->vfio != nullptr && !device->vfio->bars()[window.bar].prefetchable;
   P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, view.control ? Action::kExportControl : Action::kExport,
                                                       NameOf(window), device, nullptr, &view));
   view.rule = verdict.rule;
+  if (grade == Grade::kRaw) {
+    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReceiveFd, NameOf(window), device, nullptr, &view).status());
+  }
   if (device->vfio == nullptr || device->operation.has_value()) {
     return MakeError(absl::StatusCode::kUnavailable,
                      {.reason = Reason::kDeviceNotReady,
@@ -100,60 +105,105 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
                       .hint = "exports are exclusive: take another window, or wait for that one's release"},
                      "it overlaps an export of another session");
   }
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(session.view.peer.subject.uid, Resource::kExports));
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(HolderOf(session), Resource::kExports));
   view.id = ExportId(tables.NextId());
   // In the table at once, so that nobody else gets the window meanwhile.
   tables.exports[view.id] = {.view = view, .charge = std::move(charge)};
-  lock.Post(tables.ContextOf(*device).strand,
-            [self = shared_from_this(), id = view.id, generation = view.generation,
-             finish = std::move(finish)]() mutable { self->FinishCreateExport(id, generation, std::move(finish)); });
+  lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), id = view.id, generation = view.generation,
+                                               request_id, finish = std::move(finish)]() mutable {
+    self->FinishCreateExport(id, generation, request_id, std::move(finish));
+  });
   return absl::OkStatus();
 }
 
-void Core::FinishCreateExport(ExportId id, uint64_t generation, Done<ExportView> finish) {
-  std::shared_ptr<VfioDevice> vfio;
-  Window window;
+void Core::FinishCreateExport(ExportId id, uint64_t generation, const std::string& request_id,
+                              Done<ExportView> finish) {
+  ExportView view;
   {
     CoreLock lock(mutex);
     const auto entry = tables.exports.find(id);
-    if (entry != tables.exports.end()) {
-      window = entry->second.view.window;
-      vfio = tables.devices.at(window.device).vfio;
-    }
+    if (entry != tables.exports.end()) view = entry->second.view;
   }
-  absl::StatusOr<std::shared_ptr<const DmaBuf>> dma_buf =
-      absl::UnavailableError("the device was taken away while its window was being exported");
-  if (vfio != nullptr) dma_buf = vfio->DmaBufFor(window.bar, window.range);
-  vfio.reset();
+  const auto dma_buf = MakeDmaBuf(view, request_id);
   absl::StatusOr<ExportView> outcome;
   {
     CoreLock lock(mutex);
-    const auto entry = tables.exports.find(id);
-    const bool stands = entry != tables.exports.end() && tables.devices.at(window.device).view.generation == generation;
+    const auto found = tables.exports.find(id);
+    const bool here = found != tables.exports.end();
+    const bool stands =
+        here && !found->second.closing && tables.devices.at(view.window.device).view.generation == generation;
+    if (here) found->second.making = false;
+    if (dma_buf.ok() && here) found->second.dma_buf = *dma_buf;
     if (dma_buf.ok() && stands) {
-      entry->second.dma_buf = *dma_buf;
-      outcome = entry->second.view;
-      tables.Publish(EventType::kCreated, entry->second.view, entry->second.view.session);
+      outcome = view;
+      tables.Publish(EventType::kCreated, view, view.session);
     } else {
       outcome = dma_buf.ok() ? absl::UnavailableError("the device was reset while its window was being exported")
                              : dma_buf.status();
-      if (entry != tables.exports.end()) tables.exports.erase(entry);
+      if (here) End(found->second);
     }
   }
   finish(std::move(outcome));
+}
+
+absl::StatusOr<std::shared_ptr<const DmaBuf>> Core::MakeDmaBuf(const ExportView& view, const std::string& request_id) {
+  std::shared_ptr<VfioDevice> vfio;
+  std::shared_ptr<SessionChannel> channel;
+  {
+    CoreLock lock(mutex);
+    if (const DeviceEntry* device = tables.FindDevice(view.window.device)) vfio = device->vfio;
+    const SessionEntry* session = tables.FindSession(view.session);
+    if (session != nullptr && !session->ended) channel = session->channel;
+  }
+  if (vfio == nullptr) return absl::UnavailableError("the device was taken away while its window was being exported");
+  if (channel == nullptr) return SessionEnded();
+  if (view.grade != Grade::kRaw) return vfio->DmaBufFor(view.window.bar, view.window.range);
+  P2PD_ASSIGN_OR_RETURN(auto dma_buf, vfio->ExportAlone(view.window.bar, view.window.range));
+  P2PD_ASSIGN_OR_RETURN(UniqueFd shared, kernel.ShareDmaBuf(dma_buf->fd));
+  P2PD_RETURN_IF_ERROR(channel->Grant(view.id, request_id, std::move(shared)));
+  return dma_buf;
 }
 
 void Broker::DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done) {
   const auto body = [&](CoreLock& lock, SessionEntry&, Done<OperationView>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
     P2PD_ASSIGN_OR_RETURN(ExportEntry* const entry, core_->RequireExport(session, id));
-    RevokeOrder order = {
-        .reason = "its export was deleted", .exports = {id}, .exempt = session, .done = std::move(finish)};
-    order.mappings.assign(entry->mappings.begin(), entry->mappings.end());
+    RevokeOrder order = core_->ExportEnd(*entry);
+    order.reason = "its export was deleted";
+    order.exempt = session;
+    order.done = std::move(finish);
     core_->Revoke(lock, std::move(order));
     return absl::OkStatus();
   };
   core_->Once<OperationView>(session, request_id, absl::StrCat("DeleteExport ", id.value()), std::move(done), body);
+}
+
+RevokeOrder Core::ExportEnd(const ExportEntry& entry) {
+  RevokeOrder order = {.exports = {entry.view.id}};
+  order.mappings.assign(entry.mappings.begin(), entry.mappings.end());
+  return order;
+}
+
+void Broker::RevokeExport(SessionId session, const std::string& request_id, ExportId id, const std::string& reason,
+                          Done<OperationView> done) {
+  const std::string name = absl::StrCat("exports/", id.value());
+  const auto body = [&](CoreLock& lock, SessionEntry& asking, Done<OperationView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    const auto entry = core_->tables.exports.find(id);
+    const DeviceEntry* device =
+        entry == core_->tables.exports.end() ? nullptr : &core_->tables.devices.at(entry->second.view.window.device);
+    P2PD_RETURN_IF_ERROR(core_->Permit(asking, Action::kAdmin, name, device).status());
+    if (device == nullptr || entry->second.dma_buf == nullptr || entry->second.closing) {
+      return NotFound("RevokeExport", name);
+    }
+    RevokeOrder order = core_->ExportEnd(entry->second);
+    order.reason = absl::StrCat("revoked by sessions/", session.value(), reason.empty() ? "" : ": ", reason);
+    order.done = std::move(finish);
+    core_->Revoke(lock, std::move(order));
+    return absl::OkStatus();
+  };
+  core_->Once<OperationView>(session, request_id, absl::StrCat("RevokeExport ", id.value(), " ", reason),
+                             std::move(done), body);
 }
 
 // ---- Address spaces --------------------------------------------------------------------------------------
@@ -215,7 +265,7 @@ absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const
                     "use that one, or delete it first");
     }
   }
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(session.view.peer.subject.uid, Resource::kAddressSpaces));
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(HolderOf(session), Resource::kAddressSpaces));
   const AddressSpaceId id(tables.NextId());
   P2PD_RETURN_IF_ERROR(journal.Write({.verb = JournalVerb::kAllocIoas,
                                       .session = session.view.id.value(),

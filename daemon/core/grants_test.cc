@@ -19,7 +19,7 @@ class GrantsTest : public ::testing::Test {
   Reason ReasonOf(const absl::Status& status) { return GetErrorInfo(status).reason; }
   absl::StatusOr<ExportView> TryExport(const Client& client, Range range, int bar = 2) {
     return world_.Call(&Broker::CreateExport, client,
-                       Window{.device = CoreWorld::kExporter, .bar = bar, .range = range});
+                       Window{.device = CoreWorld::kExporter, .bar = bar, .range = range}, Grade::kMapped);
   }
 
   CoreWorld world_;
@@ -214,10 +214,10 @@ TEST_F(GrantsTest, ABusyUnmapIsTriedAgain) {
 
 TEST_F(GrantsTest, QuotasComeBackWithWhatTheyWereFor) {
   BrokerOptions options;
-  options.quota.exports = 1;
-  options.quota.mappings = 1;
-  options.quota.address_spaces = 1;
-  options.quota.sessions = 2;
+  options.quota[Resource::kExports].per_user = 1;
+  options.quota[Resource::kMappings].per_user = 1;
+  options.quota[Resource::kAddressSpaces].per_user = 1;
+  options.quota[Resource::kSessions].per_user = 2;
   CoreWorld world(options);
   for (int round = 0; round < 3; ++round) {
     const Client client = world.Connect();
@@ -305,7 +305,7 @@ TEST_F(MemoryTest, MemoryWithHolesPunchedSinceIsNotMapped) {
 
 TEST_F(MemoryTest, OneUserCannotFillUpTheDaemonsDescriptors) {
   BrokerOptions options;
-  options.quota.memories = 2;
+  options.quota[Resource::kMemories].per_user = 2;
   CoreWorld world(options);
   const Client client = world.Connect();
   for (const char* name : {"a", "b"}) {

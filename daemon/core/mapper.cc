@@ -32,19 +32,28 @@ std::string Fingerprint(absl::string_view what, uint64_t space, uint64_t offset,
                       placement.alignment);
 }
 
+// What the importer then can do. Which page-table format the IOMMU driver chose, and whether it can withhold
+// reads, is not to be had from user space: so the answer is what no format exceeds.
+Access Effective(Access asked) { return CanWrite(asked) ? Access::kReadWrite : asked; }
+
 }  // namespace
 
+std::string Fingerprint(const MapArgs& args) {
+  return Fingerprint(absl::StrCat("Map ", args.source.value()), args.address_space.value(), args.offset, args.length,
+                     args.access, args.placement);
+}
+
 void Broker::Map(SessionId session, const std::string& request_id, const MapArgs& args, Done<MappingView> done) {
-  core_->Once<MappingView>(session, request_id,
-                           Fingerprint(absl::StrCat("Map ", args.source.value()), args.address_space.value(),
-                                       args.offset, args.length, args.access, args.placement),
-                           std::move(done), [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) {
+  core_->Once<MappingView>(session, request_id, Fingerprint(args), std::move(done),
+                           [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) -> absl::Status {
                              core_->mutex.AssertHeld();
-                             return core_->BeginMap(lock, entry, args, finish);
+                             P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMap(entry, args));
+                             core_->PostMapping(lock, id, finish);
+                             return absl::OkStatus();
                            });
 }
 
-absl::Status Core::BeginMap(CoreLock& lock, SessionEntry& session, const MapArgs& args, Done<MappingView>& finish) {
+absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs& args) {
   P2PD_ASSIGN_OR_RETURN(ExportEntry* const source, RequireExport(session.view.id, args.source));
   P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
   const Window& window = source->view.window;
@@ -65,15 +74,15 @@ absl::Status Core::BeginMap(CoreLock& lock, SessionEntry& session, const MapArgs
                      absl::StrCat("the exporter is ", Name(exporter.view.state)));
   }
   auto mapping = std::make_unique<MappingEntry>();
-  mapping->view = {
-      .source = args.source, .offset = slice.start, .iova = {.length = slice.length}, .access = args.access};
+  mapping->view = {.source = args.source, .offset = slice.start, .iova = {.length = slice.length}};
+  mapping->asked = args.access;
+  P2PD_ASSIGN_OR_RETURN(mapping->bytes_charge, quota.Take(HolderOf(session), Resource::kMappedBytes, slice.length));
   mapping->exporter = window.device;
   mapping->dma_buf = source->dma_buf;
   mapping->file_offset = window.range.start + slice.start - source->dma_buf->bar_offset;
-  MappingEntry* const made = mapping.get();
-  P2PD_RETURN_IF_ERROR(StartMapping(lock, session, *space, std::move(mapping), args.placement, finish));
-  source->mappings.insert(made->view.id);
-  return absl::OkStatus();
+  P2PD_ASSIGN_OR_RETURN(const MappingId id, Enter(session, *space, std::move(mapping), args.placement));
+  source->mappings.insert(id);
+  return id;
 }
 
 void Broker::MapMemory(SessionId session, const std::string& request_id, const MapMemoryArgs& args,
@@ -81,14 +90,16 @@ void Broker::MapMemory(SessionId session, const std::string& request_id, const M
   core_->Once<MappingView>(session, request_id,
                            Fingerprint(absl::StrCat("MapMemory \"", args.memory, "\""), args.address_space.value(),
                                        args.offset, args.length, args.access, args.placement),
-                           std::move(done), [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) {
+                           std::move(done),
+                           [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) -> absl::Status {
                              core_->mutex.AssertHeld();
-                             return core_->BeginMapMemory(lock, entry, args, finish);
+                             P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMemory(entry, args));
+                             core_->PostMapping(lock, id, finish);
+                             return absl::OkStatus();
                            });
 }
 
-absl::Status Core::BeginMapMemory(CoreLock& lock, SessionEntry& session, const MapMemoryArgs& args,
-                                  Done<MappingView>& finish) {
+absl::StatusOr<MappingId> Core::PrepareMemory(SessionEntry& session, const MapMemoryArgs& args) {
   const std::string object = absl::StrCat("memory \"", args.memory, "\"");
   const auto memory = session.memory.find(args.memory);
   if (memory == session.memory.end()) {
@@ -114,24 +125,24 @@ absl::Status Core::BeginMapMemory(CoreLock& lock, SessionEntry& session, const M
     P2PD_RETURN_IF_ERROR(Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer)).status());
   }
   auto mapping = std::make_unique<MappingEntry>();
-  mapping->view = {.offset = slice.start, .iova = {.length = slice.length}, .access = args.access};
-  P2PD_ASSIGN_OR_RETURN(mapping->memory_charge,
-                        quota.Take(session.view.peer.subject.uid, Resource::kMemoryBytes, slice.length));
+  mapping->view = {.offset = slice.start, .iova = {.length = slice.length}};
+  mapping->asked = args.access;
+  P2PD_ASSIGN_OR_RETURN(mapping->bytes_charge, quota.Take(HolderOf(session), Resource::kMemoryBytes, slice.length));
   mapping->memory = memory->second.file;
   mapping->file_offset = slice.start;
-  return StartMapping(lock, session, *space, std::move(mapping), args.placement, finish);
+  return Enter(session, *space, std::move(mapping), args.placement);
 }
 
-absl::Status Core::StartMapping(CoreLock& lock, SessionEntry& session, AddressSpaceEntry& space,
-                                std::unique_ptr<MappingEntry> mapping, const Placement& placement,
-                                Done<MappingView>& finish) {
-  P2PD_ASSIGN_OR_RETURN(mapping->charge, quota.Take(session.view.peer.subject.uid, Resource::kMappings));
+absl::StatusOr<MappingId> Core::Enter(SessionEntry& session, AddressSpaceEntry& space,
+                                      std::unique_ptr<MappingEntry> mapping, const Placement& placement) {
+  P2PD_ASSIGN_OR_RETURN(mapping->charge, quota.Take(HolderOf(session), Resource::kMappings));
   P2PD_ASSIGN_OR_RETURN(mapping->view.iova,
                         space.iovas.Reserve(mapping->view.iova.length, placement, mapping->file_offset));
   const MappingId id(tables.NextId());
   mapping->view.id = id;
   mapping->view.session = session.view.id;
   mapping->view.address_space = space.view.id;
+  mapping->view.access = Effective(mapping->asked);
   if (const absl::Status noted = Note(JournalVerb::kMap, JournalPhase::kIntent, *mapping); !noted.ok()) {
     space.iovas.Release(mapping->view.iova);
     return noted;
@@ -140,54 +151,60 @@ absl::Status Core::StartMapping(CoreLock& lock, SessionEntry& session, AddressSp
   tables.mapped_bytes += mapping->view.iova.length;
   space.mappings.insert(id);
   tables.mappings[id] = std::move(mapping);
-  lock.Post(space.strand, [self = shared_from_this(), id, finish = std::move(finish)]() mutable {
-    self->FinishMapping(id, std::move(finish));
-  });
-  return absl::OkStatus();
+  return id;
 }
 
-void Core::FinishMapping(MappingId id, Done<MappingView> finish) {
+void Core::PostMapping(CoreLock& lock, MappingId id, Done<MappingView>& finish) {
+  const MappingEntry& mapping = *tables.FindMapping(id);
+  lock.Post(tables.spaces.at(mapping.view.address_space).strand,
+            [self = shared_from_this(), id, finish = std::move(finish)]() mutable { finish(self->CarryOut(id)); });
+}
+
+absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   std::shared_ptr<AddressSpace> ioas;
   std::shared_ptr<const DmaBuf> dma_buf;
   std::shared_ptr<const UniqueFd> memory;
-  MappingView view;
+  Range iova;
+  Access access = Access::kRead;
   uint64_t file_offset = 0;
   {
     CoreLock lock(mutex);
-    if (const MappingEntry* mapping = tables.FindMapping(id)) {
-      ioas = tables.spaces.at(mapping->view.address_space).ioas;
-      dma_buf = mapping->dma_buf;
-      memory = mapping->memory;
-      view = mapping->view;
-      file_offset = mapping->file_offset;
-    }
+    const MappingEntry* mapping = tables.FindMapping(id);
+    if (mapping == nullptr) return absl::UnavailableError("the mapping was revoked before it was made");
+    ioas = tables.spaces.at(mapping->view.address_space).ioas;
+    dma_buf = mapping->dma_buf;
+    memory = mapping->memory;
+    iova = mapping->view.iova;
+    access = mapping->asked;
+    file_offset = mapping->file_offset;
   }
-  if (ioas == nullptr) return finish(absl::UnavailableError("the mapping was revoked before it was made"));
   // Its owner may have punched holes since it was offered: what is mapped now would be filled by p2pd.
   absl::Status status = absl::OkStatus();
   if (memory != nullptr) {
     const absl::StatusOr<MemoryInfo> info = kernel.InspectMemory(*memory);
     status = info.ok() ? CheckMemory("of this mapping", *info) : info.status();
   }
-  if (status.ok()) {
-    status = ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, view.iova, view.access);
+  if (status.ok())
+    status = ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, iova, access);
+  CoreLock lock(mutex);
+  if (!status.ok()) {
+    Abandon(id, std::string(status.message()));
+    return status;
   }
-  absl::StatusOr<MappingView> outcome;
-  {
-    CoreLock lock(mutex);
-    // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.
-    MappingEntry& mapping = *tables.FindMapping(id);
-    Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, mapping).IgnoreError();
-    if (status.ok()) {
-      outcome = mapping.view;
-      tables.Publish(EventType::kCreated, mapping.view, mapping.view.session);
-    } else {
-      outcome = status;
-      mapping.live = false;
-      Drop(mapping, std::string(status.message()));
-    }
-  }
-  finish(std::move(outcome));
+  // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.
+  MappingEntry& mapping = *tables.FindMapping(id);
+  Note(JournalVerb::kMap, JournalPhase::kDone, mapping).IgnoreError();
+  mapping.announced = true;
+  tables.Publish(EventType::kCreated, mapping.view, mapping.view.session);
+  return mapping.view;
+}
+
+void Core::Abandon(MappingId id, const std::string& reason) {
+  MappingEntry* mapping = tables.FindMapping(id);
+  if (mapping == nullptr) return;
+  Note(JournalVerb::kMap, JournalPhase::kFailed, *mapping).IgnoreError();
+  mapping->live = false;
+  Drop(*mapping, reason);
 }
 
 void Broker::Unmap(SessionId session, const std::string& request_id, MappingId id, Done<MappingView> done) {

@@ -21,20 +21,36 @@ absl::Status NoSuch(const std::string& object) {
                    "no such object, or not visible to this session");
 }
 
-// The views of all entries of a table that `viewer` may see; everything is visible to an observer.
-template <typename View, typename Table>
-std::vector<View> Visible(const Table& table, SessionId viewer, bool observer) {
-  std::vector<View> views;
-  for (const auto& [id, entry] : table) {
-    if (observer || entry.view.session == viewer) views.push_back(entry.view);
+// An entry of a table as it is shown, and whose it is.
+SessionView Show(const SessionEntry& entry) { return entry.view; }
+SessionId OwnerOf(const SessionEntry& entry) { return entry.view.id; }
+ExportView Show(const ExportEntry& entry) {
+  ExportView view = entry.view;
+  view.mappings = entry.mappings.size();
+  return view;
+}
+SessionId OwnerOf(const ExportEntry& entry) { return entry.view.session; }
+AddressSpaceView Show(const AddressSpaceEntry& entry) { return entry.view; }
+SessionId OwnerOf(const AddressSpaceEntry& entry) { return entry.view.session; }
+MappingView Show(const std::unique_ptr<MappingEntry>& entry) { return entry->view; }
+SessionId OwnerOf(const std::unique_ptr<MappingEntry>& entry) { return entry->view.session; }
+
+// What `viewer` may see of a table; everything is visible to an observer.
+template <typename Table>
+auto Visible(const Table& table, SessionId viewer, bool observer, const Page& page = {}) {
+  std::vector<decltype(Show(table.begin()->second))> views;
+  using Id = typename Table::key_type;
+  for (auto entry = table.upper_bound(Id(page.after)); entry != table.end() && views.size() < page.limit; ++entry) {
+    if (observer || OwnerOf(entry->second) == viewer) views.push_back(Show(entry->second));
   }
   return views;
 }
 
-template <typename View, typename Table, typename Id>
-absl::StatusOr<View> VisibleOne(const Table& table, Id id, SessionId viewer, bool observer, const char* kind) {
+template <typename Table, typename Id>
+auto VisibleOne(const Table& table, Id id, SessionId viewer, bool observer, const char* kind)
+    -> absl::StatusOr<decltype(Show(table.begin()->second))> {
   const auto entry = table.find(id);
-  if (entry != table.end() && (observer || entry->second.view.session == viewer)) return entry->second.view;
+  if (entry != table.end() && (observer || OwnerOf(entry->second) == viewer)) return Show(entry->second);
   return NoSuch(absl::StrCat(kind, "/", id.value()));
 }
 
@@ -54,7 +70,13 @@ Broker::Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, Jour
                std::shared_ptr<const Policy> policy)
     : core_(std::make_shared<Core>(std::move(options), kernel, scheduler, journal, std::move(policy))) {}
 
-Broker::~Broker() = default;
+// Calls that still wait hold core, which holds them. Dropped, they answer by themselves.
+Broker::~Broker() {
+  CoreLock lock(core_->mutex);
+  for (auto& [id, operation] : core_->tables.operations) {
+    lock.After([done = std::exchange(operation.order.done, nullptr)] {});
+  }
+}
 
 // ---- Judging ---------------------------------------------------------------------------------------------
 
@@ -94,20 +116,39 @@ bool Core::MayObserve(SessionId viewer) {
 
 // ---- Looking ---------------------------------------------------------------------------------------------
 
-StatusView Broker::GetStatus() const {
+StatusView Broker::GetStatus(std::optional<SessionId> viewer) const {
   CoreLock lock(core_->mutex);
   Tables& tables = core_->tables;
-  return {.started = core_->started,
-          .devices = tables.devices.size(),
-          .sessions = tables.sessions.size(),
-          .exports = tables.exports.size(),
-          .address_spaces = tables.spaces.size(),
-          .mappings = tables.mappings.size(),
-          .mapped_bytes = tables.mapped_bytes,
-          .policy_rules = core_->policy->rule_count(),
-          .dma_buf_export = std::any_of(tables.devices.begin(), tables.devices.end(), [](const auto& entry) {
-            return entry.second.vfio != nullptr && entry.second.vfio->can_export();
-          })};
+  StatusView view = {.started = core_->started,
+                     .devices = tables.devices.size(),
+                     .sessions = tables.sessions.size(),
+                     .exports = tables.exports.size(),
+                     .address_spaces = tables.spaces.size(),
+                     .mappings = tables.mappings.size(),
+                     .mapped_bytes = tables.mapped_bytes,
+                     .policy_rules = core_->policy->rule_count(),
+                     .capabilities = core_->capabilities};
+  view.dma_buf_export = std::any_of(tables.devices.begin(), tables.devices.end(), [](const auto& entry) {
+    return entry.second.vfio != nullptr && entry.second.vfio->can_export();
+  });
+  const SessionEntry* session = viewer.has_value() ? tables.FindSession(*viewer) : nullptr;
+  if (session != nullptr) view.usage = core_->UsageOf(*session);
+  return view;
+}
+
+std::vector<UsageView> Core::UsageOf(const SessionEntry& session) {
+  const bool observer = MayObserve(session.view.id);
+  std::vector<UsageView> usage;
+  for (int i = 0; i < kNumResources; ++i) {
+    const auto resource = static_cast<Resource>(i);
+    const ResourceLimit& limit = quota.limits()[resource];
+    usage.push_back({.resource = std::string(Name(resource)),
+                     .used = quota.Used(session.view.peer.subject.uid, resource),
+                     .per_user = limit.per_user,
+                     .total = limit.total});
+    if (observer) usage.back().used_in_total = quota.UsedInTotal(resource);
+  }
+  return usage;
 }
 
 std::vector<DeviceView> Broker::ListDevices() const {
@@ -123,60 +164,55 @@ absl::StatusOr<DeviceView> Broker::GetDevice(PciAddress address) const {
   return device->view;
 }
 
-std::vector<SessionView> Broker::ListSessions(SessionId viewer) const {
+std::vector<SessionView> Broker::ListSessions(SessionId viewer, const Page& page) const {
   CoreLock lock(core_->mutex);
-  std::vector<SessionView> views;
-  for (const auto& [id, session] : core_->tables.sessions) {
-    if (id == viewer || core_->MayObserve(viewer)) views.push_back(session.view);
-  }
-  return views;
+  return Visible(core_->tables.sessions, viewer, core_->MayObserve(viewer), page);
 }
 
-std::vector<ExportView> Broker::ListExports(SessionId viewer) const {
+std::vector<ExportView> Broker::ListExports(SessionId viewer, const Page& page) const {
   CoreLock lock(core_->mutex);
-  return Visible<ExportView>(core_->tables.exports, viewer, core_->MayObserve(viewer));
+  return Visible(core_->tables.exports, viewer, core_->MayObserve(viewer), page);
 }
 
-std::vector<AddressSpaceView> Broker::ListAddressSpaces(SessionId viewer) const {
+std::vector<AddressSpaceView> Broker::ListAddressSpaces(SessionId viewer, const Page& page) const {
   CoreLock lock(core_->mutex);
-  return Visible<AddressSpaceView>(core_->tables.spaces, viewer, core_->MayObserve(viewer));
+  return Visible(core_->tables.spaces, viewer, core_->MayObserve(viewer), page);
 }
 
-std::vector<MappingView> Broker::ListMappings(SessionId viewer) const {
+std::vector<MappingView> Broker::ListMappings(SessionId viewer, const Page& page) const {
   CoreLock lock(core_->mutex);
-  const bool observer = core_->MayObserve(viewer);
-  std::vector<MappingView> views;
-  for (const auto& [id, mapping] : core_->tables.mappings) {
-    if (observer || mapping->view.session == viewer) views.push_back(mapping->view);
-  }
-  std::sort(views.begin(), views.end(), [](const MappingView& a, const MappingView& b) { return a.id < b.id; });
-  return views;
+  return Visible(core_->tables.mappings, viewer, core_->MayObserve(viewer), page);
 }
 
-std::vector<OperationView> Broker::ListOperations(SessionId) const {
+std::vector<OperationView> Broker::ListOperations(SessionId, const Page& page) const {
   CoreLock lock(core_->mutex);
   std::vector<OperationView> views;
-  for (const auto& [id, operation] : core_->tables.operations) {
-    if (operation.order.recorded) views.push_back(operation.view);
+  const auto& operations = core_->tables.operations;
+  for (auto entry = operations.upper_bound(OperationId(page.after));
+       entry != operations.end() && views.size() < page.limit; ++entry) {
+    if (entry->second.order.recorded) views.push_back(entry->second.view);
   }
   return views;
+}
+
+absl::StatusOr<SessionView> Broker::GetSession(SessionId viewer, SessionId id) const {
+  CoreLock lock(core_->mutex);
+  return VisibleOne(core_->tables.sessions, id, viewer, core_->MayObserve(viewer), "sessions");
 }
 
 absl::StatusOr<ExportView> Broker::GetExport(SessionId viewer, ExportId id) const {
   CoreLock lock(core_->mutex);
-  return VisibleOne<ExportView>(core_->tables.exports, id, viewer, core_->MayObserve(viewer), "exports");
+  return VisibleOne(core_->tables.exports, id, viewer, core_->MayObserve(viewer), "exports");
 }
 
 absl::StatusOr<AddressSpaceView> Broker::GetAddressSpace(SessionId viewer, AddressSpaceId id) const {
   CoreLock lock(core_->mutex);
-  return VisibleOne<AddressSpaceView>(core_->tables.spaces, id, viewer, core_->MayObserve(viewer), "address-spaces");
+  return VisibleOne(core_->tables.spaces, id, viewer, core_->MayObserve(viewer), "address-spaces");
 }
 
 absl::StatusOr<MappingView> Broker::GetMapping(SessionId viewer, MappingId id) const {
   CoreLock lock(core_->mutex);
-  const MappingEntry* mapping = core_->tables.FindMapping(id);
-  if (mapping != nullptr && (mapping->view.session == viewer || core_->MayObserve(viewer))) return mapping->view;
-  return NoSuch(absl::StrCat("mappings/", id.value()));
+  return VisibleOne(core_->tables.mappings, id, viewer, core_->MayObserve(viewer), "mappings");
 }
 
 absl::StatusOr<OperationView> Broker::GetOperation(SessionId, OperationId id) const {
@@ -195,6 +231,8 @@ absl::Status Broker::Watch(SessionId viewer, std::weak_ptr<Watcher> weak) {
   const auto watcher = weak.lock();
   if (session == nullptr || session->ended || watcher == nullptr) return SessionEnded();
   const bool observer = core_->MayObserve(viewer);
+  tables.ForgetGoneWatchers();
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(HolderOf(*session), Resource::kWatchers));
   // All under one lock: what is not in the snapshot comes as a change.
   const auto show = [&](Tables::Object object, EventType type = EventType::kSnapshot) {
     core_->mutex.AssertHeld();
@@ -202,19 +240,16 @@ absl::Status Broker::Watch(SessionId viewer, std::weak_ptr<Watcher> weak) {
         Event{.type = type, .sequence = tables.last_sequence, .time = absl::Now(), .object = std::move(object)}));
   };
   for (const auto& [id, entry] : tables.devices) show(entry.view);
-  for (const auto& [id, entry] : tables.sessions) {
-    if (observer || id == viewer) show(entry.view);
-  }
-  for (const auto& view : Visible<ExportView>(tables.exports, viewer, observer)) show(view);
-  for (const auto& view : Visible<AddressSpaceView>(tables.spaces, viewer, observer)) show(view);
-  for (const auto& [id, entry] : tables.mappings) {
-    if (observer || entry->view.session == viewer) show(entry->view);
-  }
+  for (const auto& view : Visible(tables.sessions, viewer, observer)) show(view);
+  for (const auto& view : Visible(tables.exports, viewer, observer)) show(view);
+  for (const auto& view : Visible(tables.spaces, viewer, observer)) show(view);
+  for (const auto& view : Visible(tables.mappings, viewer, observer)) show(view);
   for (const auto& [id, entry] : tables.operations) {
     if (entry.order.recorded) show(entry.view);
   }
   show(std::monostate(), EventType::kInSync);
-  tables.watchers.push_back({.viewer = viewer, .observer = observer, .watcher = std::move(weak)});
+  tables.watchers.push_back(
+      {.viewer = viewer, .observer = observer, .watcher = std::move(weak), .charge = std::move(charge)});
   return absl::OkStatus();
 }
 

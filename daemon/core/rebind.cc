@@ -154,6 +154,7 @@ absl::Status Core::BindAfresh(const PciAddress& address) {
   device.scrubbed = device.scrubbed || device.vfio->can_reset();
   tables.ContextOf(device).iommu = std::move(context);
   Describe(device);
+  DropLingering(address);
   journal.Write({.verb = JournalVerb::kBind, .phase = JournalPhase::kDone, .device = address}).IgnoreError();
   return absl::OkStatus();
 }

@@ -3,6 +3,11 @@
 #include "daemon/core/core.h"
 
 namespace p2pd {
+namespace {
+
+constexpr size_t kOutcomesListed = 1000;  // a receipt is kept, sent to every watcher, and must fit in a message
+
+}  // namespace
 
 void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Duration began,
                    const absl::Status& status) {
@@ -24,6 +29,7 @@ absl::Status Core::RunStep(OperationId id, const std::string& what, absl::Functi
 }
 
 void Core::AddOutcome(OperationEntry& operation, const MappingEntry& mapping) {
+  if (operation.view.mappings.size() >= kOutcomesListed && !operation.outcomes.contains(mapping.view.id)) return;
   const auto [place, is_new] = operation.outcomes.emplace(mapping.view.id, operation.view.mappings.size());
   if (is_new) operation.view.mappings.emplace_back();
   operation.view.mappings[place->second] = {.mapping = mapping.view.id,

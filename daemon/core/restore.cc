@@ -36,7 +36,8 @@ void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) 
 void Core::RestoreOne(OperationId id, MappingId mapping) {
   std::shared_ptr<AddressSpace> ioas;
   std::shared_ptr<const DmaBuf> dma_buf;
-  MappingView view;
+  Range iova;
+  Access access = Access::kRead;
   uint64_t file_offset = 0;
   bool dead_area = false;
   absl::Status status;
@@ -49,17 +50,18 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
     dead_area = entry->live;                       // UNMAP had failed
     ioas = tables.spaces.at(entry->view.address_space).ioas;
     dma_buf = entry->dma_buf;
-    view = entry->view;
+    iova = entry->view.iova;
+    access = entry->asked;
     file_offset = entry->file_offset;
     status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
     if (status.ok()) entry->live = true;
   }
   if (status.ok() && dead_area) {
-    status = ioas->Unmap(view.iova);
+    status = ioas->Unmap(iova);
     dead_area = !status.ok();
   }
   for (int i = 0; status.ok() && i < kKernelAttempts; ++i) {
-    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, view.iova, view.access);
+    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, iova, access);
     if (mapped.ok()) break;
     if (!IsTransient(mapped) || i + 1 == kKernelAttempts) status = mapped;
   }
@@ -110,7 +112,7 @@ void Core::ResumeLate(OperationId id, SessionId session) {
   const DeviceEntry* device = tables.FindDevice(*operation->second.view.device);
   // While its driver is awaited, everybody is told at once, when it is READY.
   if (device != nullptr && device->view.state == DeviceState::kReady) {
-    SendResumeTo(lock, session, operation->second.view, *device);
+    SendResumeTo(lock, session, operation->second, *device);
   }
 }
 

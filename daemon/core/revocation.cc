@@ -57,9 +57,12 @@ void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
   for (MappingId mapping : operation.order.mappings) {
     if (const MappingEntry* entry = tables.FindMapping(mapping)) users[entry->view.session].push_back(mapping);
   }
-  if (operation.order.restore) {
-    for (const PciAddress& address : operation.order.devices) {
-      if (const auto driver = tables.devices.at(address).view.driver) users[*driver];
+  for (const PciAddress& address : operation.order.devices) {
+    const auto driver = tables.devices.at(address).view.driver;
+    if (operation.order.restore && driver.has_value()) users[*driver];
+    // Whoever holds a dma-buf of it may have mapped it where p2pd does not see.
+    for (const auto& [export_id, entry] : tables.exports) {
+      if (entry.view.grade == Grade::kRaw && entry.view.window.device == address) users[entry.view.session];
     }
   }
   const absl::Duration deadline = scheduler.Now() + options.quiesce_deadline;
@@ -215,7 +218,7 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
     const auto operation = tables.operations.find(*mapping.operation);
     if (operation != tables.operations.end()) AddOutcome(operation->second, mapping);
   }
-  tables.Publish(EventType::kDeleted, mapping.view, mapping.view.session);
+  if (mapping.announced) tables.Publish(EventType::kDeleted, mapping.view, mapping.view.session);
   tables.mapped_bytes -= mapping.view.iova.length;
   if (const auto space = tables.spaces.find(mapping.view.address_space); space != tables.spaces.end()) {
     space->second.iovas.Release(mapping.view.iova);
@@ -225,7 +228,7 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
     const auto source = tables.exports.find(*mapping.view.source);
     if (source != tables.exports.end()) {
       source->second.mappings.erase(id);
-      if (source->second.closing && source->second.mappings.empty()) DropExport(source->second);
+      if (source->second.closing && source->second.mappings.empty()) End(source->second);
     }
   }
   // The last reference to a memfd frees its pages, and that to a dma-buf can wait for a reset: not here.
@@ -235,6 +238,8 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
 
 void Core::DropExport(ExportEntry& entry) {
   tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
+  // Closing a dma-buf can wait for a reset: not here.
+  scheduler.Run([dma_buf = std::move(entry.dma_buf)] {});
   tables.exports.erase(entry.view.id);
 }
 
@@ -248,7 +253,7 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   for (ExportId id : operation.order.exports) {
     // While one of its mappings could not be removed, the window stays taken.
     const auto entry = tables.exports.find(id);
-    if (entry != tables.exports.end() && entry->second.mappings.empty()) DropExport(entry->second);
+    if (entry != tables.exports.end() && entry->second.mappings.empty()) End(entry->second);
   }
   std::set<std::string> contexts;
   for (AddressSpaceId id : operation.order.spaces) {

@@ -4,6 +4,7 @@
 #define P2PD_DAEMON_CORE_SESSION_CHANNEL_H_
 
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -33,9 +34,10 @@ class SessionChannel {
  public:
   virtual ~SessionChannel() = default;
 
-  // Hands the device's fd to the client. Errors: ResourceExhausted (it leaves too many fds unread),
-  // Unavailable (it is gone).
-  virtual absl::Status GrantDevice(const PciAddress& device, const std::string& request_id, UniqueFd fd) = 0;
+  // Hands the fd of a device, or the dma-buf of an export, to the client. Errors: ResourceExhausted (it leaves
+  // too many fds unread), Unavailable (it is gone).
+  using Granted = std::variant<PciAddress, ExportId>;
+  virtual absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) = 0;
 
   // A client that cannot be told (its queue is full, or it is gone) is a client that does not answer.
   virtual void RequestQuiesce(const QuiesceNotice& notice) = 0;

@@ -59,7 +59,7 @@ absl::StatusOr<Broker::NewSession> Broker::OpenSession(const PeerIdentity& peer,
   P2PD_ASSIGN_OR_RETURN(std::string token, RandomToken());
   CoreLock lock(core_->mutex);
   if (core_->stopping) return absl::UnavailableError("p2pd is stopping");
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(peer.subject.uid, Resource::kSessions));
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take({.uid = peer.subject.uid}, Resource::kSessions));
   const SessionId id(core_->tables.NextId());
   SessionEntry& session = core_->tables.sessions[id];
   session.view = {.id = id, .peer = peer, .connected = absl::Now()};
@@ -93,7 +93,7 @@ void Broker::EndSession(SessionId id, const std::string& reason) {
   });
 }
 
-void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason) {
+void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason, Done<OperationView> done) {
   const SessionId id = session.view.id;
   lock.After([channel = session.channel, reason] { channel->End(reason); });
   // Freeing a client's memory takes as long as it is large.
@@ -125,7 +125,8 @@ void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& 
   order.kind = OperationKind::kSessionEnd;
   order.reason = absl::StrCat("session ", id.value(), " ended: ", reason);
   order.ending = id;
-  order.recorded = !order.mappings.empty() || !driven.empty();
+  order.recorded = !order.mappings.empty() || !driven.empty() || done != nullptr;
+  order.done = std::move(done);
   Revoke(lock, std::move(order));
 }
 
@@ -175,10 +176,41 @@ absl::Status Broker::OfferMemory(SessionId id, const std::string& name, UniqueFd
                       .hint = "give each memfd of a session a name of its own"},
                      "this session offered memory of that name before");
   }
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(session->view.peer.subject.uid, Resource::kMemories));
+  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(HolderOf(*session), Resource::kMemories));
   session->memory[name] = {
       .file = std::make_shared<const UniqueFd>(std::move(memory)), .info = info, .charge = std::move(charge)};
   return absl::OkStatus();
+}
+
+void Broker::WithdrawMemory(SessionId id, const std::string& name) {
+  CoreLock lock(core_->mutex);
+  SessionEntry* session = core_->tables.FindSession(id);
+  const auto entry = session == nullptr ? std::map<std::string, MemoryEntry>::iterator() : session->memory.find(name);
+  if (session == nullptr || entry == session->memory.end()) return;
+  // Freeing it takes as long as it is large.
+  core_->scheduler.Run([file = std::move(entry->second.file)] {});
+  session->memory.erase(entry);
+}
+
+void Broker::RevokeSession(SessionId session, const std::string& request_id, SessionId ending,
+                           const std::string& reason, Done<OperationView> done) {
+  const std::string name = absl::StrCat("sessions/", ending.value());
+  const auto body = [&](CoreLock& lock, SessionEntry& asking, Done<OperationView>& finish) -> absl::Status {
+    core_->mutex.AssertHeld();
+    P2PD_RETURN_IF_ERROR(core_->Permit(asking, Action::kAdmin, name, nullptr).status());
+    SessionEntry* entry = core_->tables.FindSession(ending);
+    if (entry == nullptr || entry->ended) {
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.reason = Reason::kNotFound, .step = "RevokeSession", .object = name}, "no such session");
+    }
+    entry->ended = true;
+    core_->tables.tokens.erase(entry->token);
+    const std::string why = absl::StrCat("revoked by sessions/", session.value(), reason.empty() ? "" : ": ", reason);
+    core_->EndSession(lock, *entry, why, std::move(finish));
+    return absl::OkStatus();
+  };
+  core_->Once<OperationView>(session, request_id, absl::StrCat("RevokeSession ", ending.value(), " ", reason),
+                             std::move(done), body);
 }
 
 void Broker::Stop(Task done) {

@@ -31,9 +31,11 @@ void Tables::Publish(EventType type, Object object, std::optional<SessionId> own
     if (owner.has_value() && !entry.observer && entry.viewer != *owner) continue;
     if (const auto watcher = entry.watcher.lock()) watcher->OnEvent(event);
   }
-  watchers.erase(
-      std::remove_if(watchers.begin(), watchers.end(), [](const WatchEntry& entry) { return entry.watcher.expired(); }),
-      watchers.end());
+  ForgetGoneWatchers();
+}
+
+void Tables::ForgetGoneWatchers() {
+  std::erase_if(watchers, [](const WatchEntry& entry) { return entry.watcher.expired(); });
 }
 
 }  // namespace p2pd

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "daemon/base/strand.h"
 #include "daemon/core/broker.h"
@@ -42,6 +43,11 @@ struct SessionEntry {
   Quota::Charge charge;
 };
 
+// Whom what this session takes is charged to.
+inline Holder HolderOf(const SessionEntry& session) {
+  return {.uid = session.view.peer.subject.uid, .session = session.view.id.value()};
+}
+
 // The devices that share one iommufd context, and the strand on which everything happens to them.
 struct ContextEntry {
   std::shared_ptr<IommuContext> iommu;
@@ -63,6 +69,7 @@ struct DeviceEntry {
 struct ExportEntry {
   ExportView view;
   std::shared_ptr<const DmaBuf> dma_buf;  // none until the kernel has made it
+  bool making = true;                     // until then
   std::set<MappingId> mappings;
   bool closing = false;  // an operation is taking it away: nothing new is cut from it
   Quota::Charge charge;
@@ -80,14 +87,16 @@ struct AddressSpaceEntry {
 
 struct MappingEntry {
   MappingView view;
-  bool live = false;  // the kernel may have it: from before MAP until UNMAP has succeeded
+  Access asked = Access::kReadWrite;  // view.access is what the importer then can do
+  bool live = false;                  // the kernel may have it: from before MAP until UNMAP has succeeded
+  bool announced = false;             // watchers have been told of it
   std::optional<PciAddress> exporter;
   std::shared_ptr<const DmaBuf> dma_buf;  // one of these two
   std::shared_ptr<const UniqueFd> memory;
   uint64_t file_offset = 0;
   std::optional<OperationId> operation;  // the last one that touched it
   Quota::Charge charge;
-  Quota::Charge memory_charge;
+  Quota::Charge bytes_charge;
 };
 
 // What is to be taken away, and what is to happen then. See revocation.cc.
@@ -125,7 +134,7 @@ class Tables {
   std::map<PciAddress, DeviceEntry> devices;
   std::map<ExportId, ExportEntry> exports;
   std::map<AddressSpaceId, AddressSpaceEntry> spaces;
-  absl::flat_hash_map<MappingId, std::unique_ptr<MappingEntry>> mappings;
+  absl::btree_map<MappingId, std::unique_ptr<MappingEntry>> mappings;
   std::map<OperationId, OperationEntry> operations;
   uint64_t mapped_bytes = 0;
 
@@ -147,8 +156,10 @@ class Tables {
     SessionId viewer;
     bool observer = false;  // sees every session's objects
     std::weak_ptr<Watcher> watcher;
+    Quota::Charge charge;
   };
   std::vector<WatchEntry> watchers;
+  void ForgetGoneWatchers();
   uint64_t last_sequence = 0;
 
  private:

@@ -80,6 +80,11 @@ struct SessionView {
   absl::Time connected;
 };
 
+enum class ExportState {
+  kActive = 1,
+  kLingering = 2,  // given up, but somebody still holds the dma-buf of a RAW export
+};
+
 struct ExportView {
   ExportId id;
   SessionId session;
@@ -88,6 +93,8 @@ struct ExportView {
   Grade grade = Grade::kMapped;
   uint64_t generation = 0;
   std::string rule;
+  ExportState state = ExportState::kActive;
+  size_t mappings = 0;
 };
 
 struct AddressSpaceView {
@@ -151,6 +158,22 @@ struct OperationView {
   std::vector<OperationOutcome> mappings;
 };
 
+// Something that is limited: how much of it a user holds, and may.
+struct UsageView {
+  std::string resource;
+  uint64_t used = 0;
+  uint64_t per_user = 0;
+  std::optional<uint64_t> used_in_total;  // none: the viewer may not observe the others
+  uint64_t total = 0;
+};
+
+// Something that this kernel can do, or not.
+struct CapabilityView {
+  std::string name;
+  bool available = false;
+  std::string detail;
+};
+
 struct StatusView {
   absl::Time started;
   size_t devices = 0;
@@ -161,6 +184,8 @@ struct StatusView {
   uint64_t mapped_bytes = 0;
   int policy_rules = 0;
   bool dma_buf_export = false;
+  std::vector<CapabilityView> capabilities;
+  std::vector<UsageView> usage;
 };
 
 // Where a mapping is to go: exactly at `iova`, or anywhere whose last byte is at or below `iova_max`.
@@ -186,6 +211,29 @@ struct MapMemoryArgs {
   uint64_t length = 0;
   Access access = Access::kReadWrite;
   Placement placement;
+};
+
+// An export with mappings for several importers, in one.
+struct AcquireArgs {
+  struct Importer {
+    AddressSpaceId address_space;
+    Access access = Access::kReadWrite;
+    Placement placement;
+  };
+  Window window;
+  Grade grade = Grade::kMapped;
+  std::vector<Importer> importers;
+};
+
+struct AcquiredView {
+  ExportView source;
+  std::vector<MappingView> mappings;
+};
+
+// A part of a list: at most `limit` objects, those whose numbers follow `after`.
+struct Page {
+  uint64_t after = 0;
+  size_t limit = SIZE_MAX;
 };
 
 enum class EventType { kSnapshot = 1, kInSync = 2, kCreated = 3, kChanged = 4, kDeleted = 5 };

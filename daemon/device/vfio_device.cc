@@ -72,6 +72,11 @@ absl::StatusOr<std::shared_ptr<const DmaBuf>> VfioDevice::DmaBufFor(int bar, Ran
                    "the window does not lie inside one run of exportable pages");
 }
 
+absl::StatusOr<std::shared_ptr<const DmaBuf>> VfioDevice::ExportAlone(int bar, Range range) const {
+  P2PD_ASSIGN_OR_RETURN(UniqueFd fd, kernel_.ExportDmaBuf(fd_, bar, range));
+  return std::make_shared<const DmaBuf>(DmaBuf{.fd = std::move(fd), .bar_offset = range.start});
+}
+
 absl::Status VfioDevice::FlushPostedWrites() const { return config().Read32(0).status(); }
 
 }  // namespace p2pd

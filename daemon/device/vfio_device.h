@@ -28,7 +28,8 @@ struct Bar {
   std::vector<Range> runs;    // what is left of it: windows lie inside one run
 };
 
-// A dma-buf of one run of a BAR, from which every mapping of windows in it is cut. Never leaves p2pd.
+// A dma-buf of one run of a BAR, from which every mapping of windows in it is cut, and which never leaves p2pd;
+// or of a single window, for a client that gets it.
 struct DmaBuf {
   UniqueFd fd;
   uint64_t bar_offset = 0;  // where in the BAR it begins
@@ -53,6 +54,9 @@ class VfioDevice {
 
   // The dma-buf of the run that `range` lies in, made at its first use.
   absl::StatusOr<std::shared_ptr<const DmaBuf>> DmaBufFor(int bar, Range range);
+
+  // A dma-buf of exactly `range`, and of nobody else's windows.
+  absl::StatusOr<std::shared_ptr<const DmaBuf>> ExportAlone(int bar, Range range) const;
 
   absl::Status Attach(const AddressSpace& space) const { return kernel_.AttachDevice(fd_, space.id()); }
   absl::Status Detach() const { return kernel_.DetachDevice(fd_); }

@@ -13,7 +13,7 @@ namespace {
 
 absl::Status FellBehind(size_t limit) {
   return MakeError(absl::StatusCode::kResourceExhausted,
-                   {.reason = Reason::kQuota,
+                   {.reason = Reason::kFellBehind,
                     .step = "WatchEvents",
                     .object = "",
                     .hint = "watch again: the first events show everything as it is then"},
@@ -25,6 +25,9 @@ absl::Status SessionEnded() {
                    {.reason = Reason::kSessionEnded, .step = "WatchEvents", .object = "", .hint = "connect anew"},
                    "the session has ended");
 }
+
+// The snapshot that a watch begins with may be as long as it must.
+bool IsChange(const Event& event) { return event.type != EventType::kSnapshot && event.type != EventType::kInSync; }
 
 }  // namespace
 
@@ -69,8 +72,7 @@ void EventStream::OnEvent(const std::shared_ptr<const Event>& event) {
 }
 
 void EventStream::Queue(const std::shared_ptr<const Event>& event) {
-  if (event->type == EventType::kInSync) in_sync_ = true;
-  if (in_sync_ && queue_.size() >= max_queued_ && event->type != EventType::kInSync) {
+  if (IsChange(*event) && ++unread_changes_ > max_queued_) {
     end_ = FellBehind(max_queued_);
     queue_.clear();
     return;
@@ -113,6 +115,7 @@ void EventStream::Pump() {
       writing_ = true;
       next = std::move(queue_.front());
       queue_.pop_front();
+      unread_changes_ -= IsChange(*next);
     }
   }
   if (next == nullptr) return reactor_->Finish(ToGrpc(end));

@@ -52,7 +52,7 @@ class EventStream final : public Watcher, public std::enable_shared_from_this<Ev
   Mutex mutex_;
   std::deque<std::shared_ptr<const Event>> queue_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
-  bool in_sync_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t unread_changes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool pump_posted_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <utility>
+#include <variant>
 
 #include "daemon/base/errors.h"
 #include "daemon/front/fd_message.h"
@@ -13,12 +14,12 @@
 namespace p2pd {
 namespace {
 
-absl::Status CannotGrant(absl::StatusCode code, const PciAddress& device, absl::string_view what,
+absl::Status CannotGrant(absl::StatusCode code, const std::string& object, absl::string_view what,
                          absl::string_view hint) {
   return MakeError(code,
                    {.reason = code == absl::StatusCode::kResourceExhausted ? Reason::kQuota : Reason::kSessionEnded,
                     .step = "send the fd",
-                    .object = NameOf(device),
+                    .object = object,
                     .hint = std::string(hint)},
                    what);
 }
@@ -46,21 +47,22 @@ v1::ServerFrame QuiesceFrame(const QuiesceNotice& notice) {
 FdChannel::FdChannel(UniqueFd socket, absl::AnyInvocable<void()> on_backlog)
     : socket_number_(socket.get()), on_backlog_(std::move(on_backlog)), socket_(std::move(socket)) {}
 
-absl::Status FdChannel::GrantDevice(const PciAddress& device, const std::string& request_id, UniqueFd fd) {
+absl::Status FdChannel::Grant(const Granted& what, const std::string& request_id, UniqueFd fd) {
+  const std::string name = std::visit([](const auto& object) { return NameOf(object); }, what);
   v1::ServerFrame frame;
-  frame.mutable_grant()->set_kind(v1::Grant::DEVICE);
-  frame.mutable_grant()->set_name(NameOf(device));
+  frame.mutable_grant()->set_kind(std::holds_alternative<PciAddress>(what) ? v1::Grant::DEVICE : v1::Grant::DMA_BUF);
+  frame.mutable_grant()->set_name(name);
   frame.mutable_grant()->set_request_id(request_id);
   const std::string bytes = frame.SerializeAsString();
 
   MutexLock lock(mutex_);
   const auto gone = [&] {
-    return CannotGrant(absl::StatusCode::kUnavailable, device, "the session's fd channel has hung up", "connect anew");
+    return CannotGrant(absl::StatusCode::kUnavailable, name, "the session's fd channel has hung up", "connect anew");
   };
   if (!socket_.valid() || hung_up_) return gone();
   if (EverythingReadLocked()) unread_grants_ = 0;
   if (unread_grants_ >= kMaxUnreadGrants || !backlog_.empty()) {
-    return CannotGrant(absl::StatusCode::kResourceExhausted, device, "the session leaves too much unread",
+    return CannotGrant(absl::StatusCode::kResourceExhausted, name, "the session leaves too much unread",
                        "read the fd channel while calls are in progress");
   }
   switch (SendPacket(socket_, bytes, fd)) {
@@ -68,7 +70,7 @@ absl::Status FdChannel::GrantDevice(const PciAddress& device, const std::string&
       ++unread_grants_;
       return absl::OkStatus();
     case SendResult::kFull:
-      return CannotGrant(absl::StatusCode::kResourceExhausted, device, "the session's fd channel is full",
+      return CannotGrant(absl::StatusCode::kResourceExhausted, name, "the session's fd channel is full",
                          "read the fd channel while calls are in progress");
     case SendResult::kGone:
       break;

@@ -1,6 +1,6 @@
 // The writing half of a session's fd channel: what core sends to the client. Any thread, never blocks.
 //
-// Invariants: frames arrive in the order they were sent; a grant's fd is with the kernel when GrantDevice
+// Invariants: frames arrive in the order they were sent; a grant's fd is with the kernel when Grant
 // returns, or the client will never see it; at most kMaxUnreadGrants fds wait to be read, and at most
 // kMaxBacklog frames wait for room. A client that lets more pile up is hung up on.
 #ifndef P2PD_DAEMON_FRONT_FD_CHANNEL_H_
@@ -27,7 +27,7 @@ class FdChannel final : public SessionChannel {
   // `on_backlog` is told, on the sender's thread, that frames wait for room: someone must Flush() then.
   FdChannel(UniqueFd socket, absl::AnyInvocable<void()> on_backlog);
 
-  absl::Status GrantDevice(const PciAddress& device, const std::string& request_id, UniqueFd fd) override;
+  absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) override;
   void RequestQuiesce(const QuiesceNotice& notice) override;
   void Resume(const ResumeNotice& notice) override;
   void End(const std::string& reason) override;

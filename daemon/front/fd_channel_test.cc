@@ -28,7 +28,7 @@ class FdChannelTest : public testing::Test {
   explicit FdChannelTest(std::pair<UniqueFd, UniqueFd> sockets)
       : client_(std::move(sockets.second)), channel_(std::move(sockets.first), [this] { ++backlogs_; }) {}
 
-  absl::Status Grant() { return channel_.GrantDevice(kDevice, "r1", *Duplicate(client_)); }
+  absl::Status Grant() { return channel_.Grant(kDevice, "r1", *Duplicate(client_)); }
 
   // The next frame, or an empty one.
   v1::ServerFrame Read() {
@@ -78,7 +78,7 @@ TEST_F(FdChannelTest, RefusesAFdWhileSixteenAreUnreadAndGrantsAgainOnceTheyAreRe
 TEST_F(FdChannelTest, AClientThatIsGoneGetsNoFd) {
   client_.Reset();
   const UniqueFd fd(dup(STDIN_FILENO));
-  EXPECT_EQ(channel_.GrantDevice(kDevice, "r1", *Duplicate(fd)).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(channel_.Grant(kDevice, "r1", *Duplicate(fd)).code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(FdChannelTest, TellsAClientToQuiesceWithAsManyNamesAsFit) {

@@ -112,6 +112,9 @@ void FdConnection::Handle(Packet packet) {
   }
   if (frame->has_hello()) return OnHello(frame->hello());
   if (frame->has_ack_quiesce()) return OnAckQuiesce(frame->ack_quiesce());
+  if (frame->has_withdraw_memory()) {
+    return around_.broker.WithdrawMemory(*session_, frame->withdraw_memory().name());
+  }
   OnOfferMemory(frame->offer_memory().name(), std::move(packet.fds.front()));
 }
 

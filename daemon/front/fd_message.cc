@@ -33,6 +33,11 @@ void TakeFds(msghdr& message, std::vector<UniqueFd>& fds) {
   }
 }
 
+absl::Status CheckMemoryName(absl::string_view frame, const std::string& name) {
+  if (name.empty()) return Malformed(frame, "name is empty");
+  return name.size() > kMaxNameSize ? Malformed(frame, "name is longer than 64 bytes") : absl::OkStatus();
+}
+
 absl::Status CheckFrame(const v1::ClientFrame& frame) {
   switch (frame.frame_case()) {
     case v1::ClientFrame::kHello:
@@ -41,11 +46,9 @@ absl::Status CheckFrame(const v1::ClientFrame& frame) {
     case v1::ClientFrame::kAckQuiesce:
       return absl::OkStatus();
     case v1::ClientFrame::kOfferMemory:
-      if (frame.offer_memory().name().empty()) return Malformed("OfferMemory", "name is empty");
-      if (frame.offer_memory().name().size() > kMaxNameSize) {
-        return Malformed("OfferMemory", "name is longer than 64 bytes");
-      }
-      return absl::OkStatus();
+      return CheckMemoryName("OfferMemory", frame.offer_memory().name());
+    case v1::ClientFrame::kWithdrawMemory:
+      return CheckMemoryName("WithdrawMemory", frame.withdraw_memory().name());
     case v1::ClientFrame::FRAME_NOT_SET:
       return Malformed("frame", "is empty, or of a kind that this p2pd does not know");
   }

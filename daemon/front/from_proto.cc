@@ -1,5 +1,6 @@
 #include "daemon/front/from_proto.h"
 
+#include "absl/strings/numbers.h"
 #include "daemon/base/errors.h"
 #include "daemon/front/resource_name.h"
 
@@ -72,6 +73,47 @@ absl::StatusOr<MapArgs> FromProto(const v1::MapRequest& request) {
   P2PD_ASSIGN_OR_RETURN(args.access, FromProto(request.access()));
   P2PD_ASSIGN_OR_RETURN(args.placement, PlacementOf(request));
   return args;
+}
+
+absl::StatusOr<AcquireArgs> FromProto(const v1::AcquireRequest& request) {
+  AcquireArgs args;
+  P2PD_ASSIGN_OR_RETURN(args.window, FromProto(request.window()));
+  P2PD_ASSIGN_OR_RETURN(args.grade, GradeFromProto(request.grade()));
+  for (const v1::AcquireRequest::Importer& importer : request.importers()) {
+    AcquireArgs::Importer& to = args.importers.emplace_back();
+    P2PD_ASSIGN_OR_RETURN(to.address_space, ParseAddressSpaceName(importer.address_space()));
+    P2PD_ASSIGN_OR_RETURN(to.access, FromProto(importer.access()));
+    P2PD_ASSIGN_OR_RETURN(to.placement, PlacementOf(importer));
+  }
+  return args;
+}
+
+absl::StatusOr<Grade> GradeFromProto(v1::Grade grade) {
+  switch (grade) {
+    case v1::GRADE_UNSPECIFIED:
+    case v1::MAPPED:
+      return Grade::kMapped;
+    case v1::RAW:
+      return Grade::kRaw;
+    default:
+      return Malformed("grade", "is neither MAPPED nor RAW");
+  }
+}
+
+absl::Status CheckReason(const std::string& reason) {
+  constexpr size_t kMaxReason = 256;
+  return reason.size() > kMaxReason ? Malformed("reason", "is longer than 256 bytes") : absl::OkStatus();
+}
+
+absl::StatusOr<Page> PageFromProto(uint32_t page_size, const std::string& page_token) {
+  constexpr uint32_t kDefault = 1000;
+  constexpr uint32_t kMost = 5000;
+  if (page_size > kMost) return Malformed("page_size", "is more than 5000");
+  Page page = {.limit = page_size == 0 ? kDefault : page_size};
+  if (!page_token.empty() && !absl::SimpleAtoi(page_token, &page.after)) {
+    return Malformed("page_token", "is no next_page_token of an earlier answer");
+  }
+  return page;
 }
 
 absl::StatusOr<MapMemoryArgs> FromProto(const v1::MapMemoryRequest& request) {

@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/front/from_proto.h"
 #include "daemon/front/grpc_service.h"
@@ -12,7 +13,18 @@ GrpcService::Reactor* GrpcService::CreateExport(Context* context, const v1::Crea
                                                 v1::Export* response) {
   return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
     P2PD_ASSIGN_OR_RETURN(const Window window, FromProto(request->window()));
-    broker_.CreateExport(session, request->request_id(), window, Reply<ExportView, v1::Export>(reactor, response));
+    P2PD_ASSIGN_OR_RETURN(const Grade grade, GradeFromProto(request->grade()));
+    broker_.CreateExport(session, request->request_id(), window, grade,
+                         Reply<ExportView, v1::Export>(reactor, response));
+    return absl::OkStatus();
+  });
+}
+
+GrpcService::Reactor* GrpcService::Acquire(Context* context, const v1::AcquireRequest* request,
+                                           v1::AcquireResponse* response) {
+  return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const AcquireArgs args, FromProto(*request));
+    broker_.Acquire(session, request->request_id(), args, Reply<AcquiredView, v1::AcquireResponse>(reactor, response));
     return absl::OkStatus();
   });
 }
@@ -68,6 +80,35 @@ GrpcService::Reactor* GrpcService::Unmap(Context* context, const v1::UnmapReques
   return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
     P2PD_ASSIGN_OR_RETURN(const MappingId id, ParseMappingName(request->name()));
     broker_.Unmap(session, request->request_id(), id, Reply<MappingView, v1::Mapping>(reactor, response));
+    return absl::OkStatus();
+  });
+}
+
+GrpcService::Reactor* GrpcService::BatchMap(Context* context, const v1::BatchMapRequest* request,
+                                            v1::BatchMapResponse* response) {
+  return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
+    std::vector<MapArgs> all;
+    for (const v1::MapRequest& one : request->requests()) {
+      const auto args = FromProto(one);
+      if (!args.ok()) return WithPart(args.status(), absl::StrCat("part ", all.size()));
+      all.push_back(*args);
+    }
+    broker_.BatchMap(session, request->request_id(), all,
+                     Reply<std::vector<MappingView>, v1::BatchMapResponse>(reactor, response));
+    return absl::OkStatus();
+  });
+}
+
+GrpcService::Reactor* GrpcService::BatchUnmap(Context* context, const v1::BatchUnmapRequest* request,
+                                              v1::BatchUnmapResponse* response) {
+  return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
+    std::vector<MappingId> ids;
+    for (const std::string& name : request->names()) {
+      P2PD_ASSIGN_OR_RETURN(const MappingId id, ParseMappingName(name));
+      ids.push_back(id);
+    }
+    broker_.BatchUnmap(session, request->request_id(), ids,
+                       Reply<std::vector<MappingView>, v1::BatchUnmapResponse>(reactor, response));
     return absl::OkStatus();
   });
 }

@@ -1,6 +1,8 @@
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
+#include "daemon/front/from_proto.h"
 #include "daemon/front/grpc_service.h"
 #include "daemon/front/resource_name.h"
 #include "daemon/front/to_proto.h"
@@ -21,11 +23,25 @@ absl::Status FillOne(const absl::StatusOr<View>& view, Message* message) {
   return view.status();
 }
 
+// One page of a list, and where the next begins.
+template <typename View, typename Message>
+absl::Status FillPage(const std::vector<View>& views, const Page& page,
+                      google::protobuf::RepeatedPtrField<Message>* list, std::string* next_page_token) {
+  if (views.size() == page.limit) *next_page_token = absl::StrCat(views.back().id.value());
+  return FillList(views, list);
+}
+
 }  // namespace
 
+GrpcService::Reactor* GrpcService::Ping(Context* context, const v1::PingRequest*, v1::PingResponse*) {
+  Reactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
 GrpcService::Reactor* GrpcService::GetStatus(Context* context, const v1::GetStatusRequest*, v1::Status* response) {
-  return Look(context, [&](SessionId) {
-    *response = ToProto(broker_.GetStatus());
+  return Look(context, [&](SessionId viewer) {
+    *response = ToProto(broker_.GetStatus(viewer));
     response->set_version(options_.version);
     response->set_kernel(options_.kernel);
     response->set_page_size(static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
@@ -46,16 +62,30 @@ GrpcService::Reactor* GrpcService::GetDevice(Context* context, const v1::GetDevi
   });
 }
 
-GrpcService::Reactor* GrpcService::ListSessions(Context* context, const v1::ListSessionsRequest*,
+GrpcService::Reactor* GrpcService::ListSessions(Context* context, const v1::ListSessionsRequest* request,
                                                 v1::ListSessionsResponse* response) {
-  return Look(context,
-              [&](SessionId viewer) { return FillList(broker_.ListSessions(viewer), response->mutable_sessions()); });
+  return Look(context, [&](SessionId viewer) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const Page page, PageFromProto(request->page_size(), request->page_token()));
+    return FillPage(broker_.ListSessions(viewer, page), page, response->mutable_sessions(),
+                    response->mutable_next_page_token());
+  });
 }
 
-GrpcService::Reactor* GrpcService::ListExports(Context* context, const v1::ListExportsRequest*,
+GrpcService::Reactor* GrpcService::GetSession(Context* context, const v1::GetSessionRequest* request,
+                                              v1::Session* response) {
+  return Look(context, [&](SessionId viewer) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const SessionId id, ParseSessionName(request->name()));
+    return FillOne(broker_.GetSession(viewer, id), response);
+  });
+}
+
+GrpcService::Reactor* GrpcService::ListExports(Context* context, const v1::ListExportsRequest* request,
                                                v1::ListExportsResponse* response) {
-  return Look(context,
-              [&](SessionId viewer) { return FillList(broker_.ListExports(viewer), response->mutable_exports()); });
+  return Look(context, [&](SessionId viewer) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const Page page, PageFromProto(request->page_size(), request->page_token()));
+    return FillPage(broker_.ListExports(viewer, page), page, response->mutable_exports(),
+                    response->mutable_next_page_token());
+  });
 }
 
 GrpcService::Reactor* GrpcService::GetExport(Context* context, const v1::GetExportRequest* request,
@@ -66,10 +96,12 @@ GrpcService::Reactor* GrpcService::GetExport(Context* context, const v1::GetExpo
   });
 }
 
-GrpcService::Reactor* GrpcService::ListAddressSpaces(Context* context, const v1::ListAddressSpacesRequest*,
+GrpcService::Reactor* GrpcService::ListAddressSpaces(Context* context, const v1::ListAddressSpacesRequest* request,
                                                      v1::ListAddressSpacesResponse* response) {
-  return Look(context, [&](SessionId viewer) {
-    return FillList(broker_.ListAddressSpaces(viewer), response->mutable_address_spaces());
+  return Look(context, [&](SessionId viewer) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const Page page, PageFromProto(request->page_size(), request->page_token()));
+    return FillPage(broker_.ListAddressSpaces(viewer, page), page, response->mutable_address_spaces(),
+                    response->mutable_next_page_token());
   });
 }
 
@@ -81,10 +113,13 @@ GrpcService::Reactor* GrpcService::GetAddressSpace(Context* context, const v1::G
   });
 }
 
-GrpcService::Reactor* GrpcService::ListMappings(Context* context, const v1::ListMappingsRequest*,
+GrpcService::Reactor* GrpcService::ListMappings(Context* context, const v1::ListMappingsRequest* request,
                                                 v1::ListMappingsResponse* response) {
-  return Look(context,
-              [&](SessionId viewer) { return FillList(broker_.ListMappings(viewer), response->mutable_mappings()); });
+  return Look(context, [&](SessionId viewer) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const Page page, PageFromProto(request->page_size(), request->page_token()));
+    return FillPage(broker_.ListMappings(viewer, page), page, response->mutable_mappings(),
+                    response->mutable_next_page_token());
+  });
 }
 
 GrpcService::Reactor* GrpcService::GetMapping(Context* context, const v1::GetMappingRequest* request,
@@ -95,10 +130,12 @@ GrpcService::Reactor* GrpcService::GetMapping(Context* context, const v1::GetMap
   });
 }
 
-GrpcService::Reactor* GrpcService::ListOperations(Context* context, const v1::ListOperationsRequest*,
+GrpcService::Reactor* GrpcService::ListOperations(Context* context, const v1::ListOperationsRequest* request,
                                                   v1::ListOperationsResponse* response) {
-  return Look(context, [&](SessionId viewer) {
-    return FillList(broker_.ListOperations(viewer), response->mutable_operations());
+  return Look(context, [&](SessionId viewer) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const Page page, PageFromProto(request->page_size(), request->page_token()));
+    return FillPage(broker_.ListOperations(viewer, page), page, response->mutable_operations(),
+                    response->mutable_next_page_token());
   });
 }
 

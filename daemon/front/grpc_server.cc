@@ -19,7 +19,7 @@
 namespace p2pd {
 namespace {
 
-constexpr int kMaxMessageSize = 64 * 1024;
+constexpr int kMaxMessageSize = 256 * 1024;  // room for the largest batch
 constexpr int kMaxStreamsAConnection = 100;
 constexpr int kHandshakeTimeoutMs = 10000;
 // Reflection is synchronous in this gRPC: each stream of it holds a thread.
@@ -108,11 +108,18 @@ void GrpcServer::Adopt(UniqueFd connection, absl::StatusOr<ConnectionTable::Leas
 absl::Status GrpcServer::Track(UniqueFd duplicate, ConnectionTable::Lease lease) {
   const uint64_t id = next_connection_++;
   // No events asked for: a hang-up is always told, and nothing else concerns us.
-  P2PD_ASSIGN_OR_RETURN(EventLoop::Watch hung_up,
-                        loop_.WatchFd(duplicate, 0, [this, id](uint32_t) { connections_.erase(id); }));
+  P2PD_ASSIGN_OR_RETURN(EventLoop::Watch hung_up, loop_.WatchFd(duplicate, 0, [this, id](uint32_t) { Forget(id); }));
   connections_.emplace(
       id, Connection{.duplicate = std::move(duplicate), .lease = std::move(lease), .hung_up = std::move(hung_up)});
   return absl::OkStatus();
+}
+
+void GrpcServer::Forget(uint64_t id) {
+  const auto node = connections_.extract(id);
+  // Closing a stranger's socket closes what was sent into it, which can block.
+  workers_.Run([duplicate = std::move(node.mapped().duplicate), lease = std::move(node.mapped().lease)]() mutable {
+    duplicate.Reset();
+  });
 }
 
 }  // namespace p2pd

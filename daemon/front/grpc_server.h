@@ -47,6 +47,7 @@ class GrpcServer {
   GrpcServer(EventLoop& loop, Broker& broker, Scheduler& workers, GrpcService::Options options);
   absl::Status Build();
   absl::Status Track(UniqueFd duplicate, ConnectionTable::Lease lease);
+  void Forget(uint64_t id);
 
   EventLoop& loop_;
   Scheduler& workers_;

@@ -2,7 +2,7 @@
 // values), core's answer as a message. Nothing is decided here, and no call blocks.
 //
 // grpc_looking.cc has the calls that only look, grpc_devices.cc those that change a device, grpc_grants.cc
-// those that change a grant.
+// those that change a grant, grpc_revoke.cc the administrator's.
 #ifndef P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
 #define P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
 
@@ -34,10 +34,12 @@ class GrpcService final : public v1::Broker::CallbackService {
   using Context = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
 
+  Reactor* Ping(Context*, const v1::PingRequest*, v1::PingResponse*) override;
   Reactor* GetStatus(Context*, const v1::GetStatusRequest*, v1::Status*) override;
   Reactor* ListDevices(Context*, const v1::ListDevicesRequest*, v1::ListDevicesResponse*) override;
   Reactor* GetDevice(Context*, const v1::GetDeviceRequest*, v1::Device*) override;
   Reactor* ListSessions(Context*, const v1::ListSessionsRequest*, v1::ListSessionsResponse*) override;
+  Reactor* GetSession(Context*, const v1::GetSessionRequest*, v1::Session*) override;
   Reactor* ListExports(Context*, const v1::ListExportsRequest*, v1::ListExportsResponse*) override;
   Reactor* GetExport(Context*, const v1::GetExportRequest*, v1::Export*) override;
   Reactor* ListAddressSpaces(Context*, const v1::ListAddressSpacesRequest*, v1::ListAddressSpacesResponse*) override;
@@ -54,12 +56,18 @@ class GrpcService final : public v1::Broker::CallbackService {
   Reactor* ResetDevice(Context*, const v1::ResetDeviceRequest*, v1::Operation*) override;
 
   Reactor* CreateExport(Context*, const v1::CreateExportRequest*, v1::Export*) override;
+  Reactor* Acquire(Context*, const v1::AcquireRequest*, v1::AcquireResponse*) override;
   Reactor* DeleteExport(Context*, const v1::DeleteExportRequest*, v1::DeleteExportResponse*) override;
   Reactor* CreateAddressSpace(Context*, const v1::CreateAddressSpaceRequest*, v1::AddressSpace*) override;
   Reactor* DeleteAddressSpace(Context*, const v1::DeleteAddressSpaceRequest*, v1::DeleteAddressSpaceResponse*) override;
   Reactor* Map(Context*, const v1::MapRequest*, v1::Mapping*) override;
   Reactor* MapMemory(Context*, const v1::MapMemoryRequest*, v1::Mapping*) override;
   Reactor* Unmap(Context*, const v1::UnmapRequest*, v1::Mapping*) override;
+  Reactor* BatchMap(Context*, const v1::BatchMapRequest*, v1::BatchMapResponse*) override;
+  Reactor* BatchUnmap(Context*, const v1::BatchUnmapRequest*, v1::BatchUnmapResponse*) override;
+
+  Reactor* RevokeSession(Context*, const v1::RevokeSessionRequest*, v1::Operation*) override;
+  Reactor* RevokeExport(Context*, const v1::RevokeExportRequest*, v1::Operation*) override;
 
  private:
   // Fills the response at once.

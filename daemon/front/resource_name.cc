@@ -53,6 +53,8 @@ absl::StatusOr<PciAddress> ParseDeviceName(absl::string_view name) {
   return NotAName(name, "devices/0000:3a:00.0");
 }
 
+absl::StatusOr<SessionId> ParseSessionName(absl::string_view name) { return ParseNumbered<SessionId>(name, kSessions); }
+
 absl::StatusOr<ExportId> ParseExportName(absl::string_view name) { return ParseNumbered<ExportId>(name, kExports); }
 
 absl::StatusOr<AddressSpaceId> ParseAddressSpaceName(absl::string_view name) {

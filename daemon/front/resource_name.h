@@ -19,6 +19,7 @@ std::string NameOf(OperationId id);
 
 // Errors: InvalidArgument, saying what a name of that kind looks like.
 absl::StatusOr<PciAddress> ParseDeviceName(absl::string_view name);
+absl::StatusOr<SessionId> ParseSessionName(absl::string_view name);
 absl::StatusOr<ExportId> ParseExportName(absl::string_view name);
 absl::StatusOr<AddressSpaceId> ParseAddressSpaceName(absl::string_view name);
 absl::StatusOr<MappingId> ParseMappingName(absl::string_view name);

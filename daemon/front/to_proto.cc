@@ -126,6 +126,8 @@ v1::Export ToProto(const ExportView& view) {
   out.set_grade(static_cast<v1::Grade>(view.grade));
   out.set_generation(view.generation);
   out.set_rule(view.rule);
+  out.set_state(static_cast<v1::Export::State>(view.state));
+  out.set_mappings(static_cast<uint32_t>(view.mappings));
   return out;
 }
 
@@ -191,6 +193,20 @@ v1::Status ToProto(const StatusView& view) {
   status.set_mapped_bytes(view.mapped_bytes);
   status.set_policy_rules(static_cast<uint32_t>(view.policy_rules));
   status.set_dma_buf_export(view.dma_buf_export);
+  for (const CapabilityView& capability : view.capabilities) {
+    v1::Capability& out = *status.add_capabilities();
+    out.set_name(capability.name);
+    out.set_available(capability.available);
+    out.set_detail(capability.detail);
+  }
+  for (const UsageView& usage : view.usage) {
+    v1::Usage& out = *status.add_usage();
+    out.set_resource(usage.resource);
+    out.set_used(usage.used);
+    out.set_per_user(usage.per_user);
+    out.set_used_in_total(usage.used_in_total.value_or(0));
+    out.set_total(usage.total);
+  }
   return status;
 }
 

@@ -4,6 +4,7 @@
 #define P2PD_DAEMON_FRONT_UNARY_CALL_H_
 
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/core/types.h"
@@ -24,6 +25,15 @@ inline void Fill(const OperationView& view, v1::DeleteExportResponse& response) 
 }
 inline void Fill(const OperationView& view, v1::DeleteAddressSpaceResponse& response) {
   *response.mutable_operation() = ToProto(view);
+}
+
+inline void Fill(const AcquiredView& view, v1::AcquireResponse& response) {
+  *response.mutable_export_() = ToProto(view.source);
+  for (const MappingView& mapping : view.mappings) *response.add_mappings() = ToProto(mapping);
+}
+template <typename Response>
+void Fill(const std::vector<MappingView>& views, Response& response) {
+  for (const MappingView& view : views) *response.add_mappings() = ToProto(view);
 }
 
 // Finishes its call when it is called, or when it goes without having been.

@@ -88,6 +88,7 @@ absl::StatusOr<UniqueFd> CheckListening(UniqueFd socket, int type) {
   if (flags < 0 || fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
     return ErrnoError("fcntl", "the inherited socket", errno);
   }
+  if (type == SOCK_STREAM) RefuseDescriptors(socket);
   return socket;
 }
 

@@ -120,6 +120,13 @@ class Kernel {
   // [vfio_pci_dmabuf.c: vfio_pci_core_feature_dma_buf]
   virtual absl::StatusOr<UniqueFd> ExportDmaBuf(FdRef device, int bar, Range range) = 0;
 
+  // Another descriptor of the same dma-buf, to be given away.
+  virtual absl::StatusOr<UniqueFd> ShareDmaBuf(FdRef dma_buf) = 0;
+
+  // Whether anything but this one descriptor refers to the dma-buf: a descriptor that was given away, wherever
+  // it is, or an area that maps it. Errors: EINVAL (no dma-buf), EBADF. [dma-buf.c: dma_buf_show_fdinfo]
+  virtual absl::StatusOr<bool> IsShared(FdRef dma_buf) = 0;
+
   // Resets the function. Every dma-buf of the device is revoked first, also when the reset then fails
   // with EAGAIN or ENOTTY; EINVAL (no function reset) comes before that. Revoked areas stay in their IOAS,
   // dead, until Unmap. Configuration is restored, bus mastering included. [pci_core: ioctl_reset]

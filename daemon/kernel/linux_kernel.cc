@@ -14,6 +14,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "daemon/base/errors.h"
@@ -172,6 +173,20 @@ absl::StatusOr<UniqueFd> LinuxKernel::ExportDmaBuf(FdRef device, int bar, Range 
   const int result = Call(device, uapi::kDmaBufFeature, &args);
   if (result >= 0) return UniqueFd(result);
   return IoctlError(uapi::kDmaBufFeature, absl::StrCat(NameOf(device), " BAR ", bar, " ", range.ToString()), -result);
+}
+
+absl::StatusOr<UniqueFd> LinuxKernel::ShareDmaBuf(FdRef dma_buf) { return Duplicate(dma_buf); }
+
+absl::StatusOr<bool> LinuxKernel::IsShared(FdRef dma_buf) {
+  const std::string path = absl::StrCat("/proc/self/fdinfo/", dma_buf.get());
+  std::ifstream fdinfo(path);
+  if (!fdinfo.is_open()) return ErrnoError("fdinfo", path, EBADF);
+  for (std::string line; std::getline(fdinfo, line);) {
+    absl::string_view text = line;
+    int64_t references = 0;
+    if (absl::ConsumePrefix(&text, "count:") && absl::SimpleAtoi(text, &references)) return references > 1;
+  }
+  return ErrnoError("fdinfo", path, EINVAL, "it is no dma-buf");
 }
 
 absl::Status LinuxKernel::ResetDevice(FdRef device) { return CallOnDevice(device, uapi::kReset, nullptr); }

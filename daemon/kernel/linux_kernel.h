@@ -22,6 +22,8 @@ class LinuxKernel final : public Kernel {
   absl::StatusOr<RegionInfo> GetRegionInfo(FdRef device, int region) override;
   absl::Status ProbeExport(FdRef device) override;
   absl::StatusOr<UniqueFd> ExportDmaBuf(FdRef device, int bar, Range range) override;
+  absl::StatusOr<UniqueFd> ShareDmaBuf(FdRef dma_buf) override;
+  absl::StatusOr<bool> IsShared(FdRef dma_buf) override;
   absl::Status ResetDevice(FdRef device) override;
   absl::Status ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) override;
   absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) override;

@@ -14,17 +14,18 @@ namespace p2pd {
 
 absl::StatusOr<MemoryInfo> InspectFile(FdRef file) {
   const std::string object = absl::StrCat("fd ", file.get());
-  struct stat status = {};
-  if (fstat(file.get(), &status) != 0) return ErrnoError("fstat", object, errno);
   const int flags = fcntl(file.get(), F_GETFL);
   if (flags < 0) return ErrnoError("F_GETFL", object, errno);
+  // First of all: only memory answers it, and asking a stranger's file for its size may ask a stranger's server.
+  const int seals = fcntl(file.get(), F_GET_SEALS);
+  if (seals < 0) return MemoryInfo();
+  struct stat status = {};
+  if (fstat(file.get(), &status) != 0) return ErrnoError("fstat", object, errno);
   MemoryInfo info = {
       .size = static_cast<uint64_t>(status.st_size),
       .allocated = static_cast<uint64_t>(status.st_blocks) * 512,
       .writable = (flags & O_ACCMODE) == O_RDWR || (flags & O_ACCMODE) == O_WRONLY,
   };
-  const int seals = fcntl(file.get(), F_GET_SEALS);
-  if (seals < 0) return info;
   struct statfs file_system = {};
   if (fstatfs(file.get(), &file_system) != 0) return ErrnoError("fstatfs", object, errno);
   info.is_memfd = true;

@@ -105,6 +105,18 @@ absl::StatusOr<UniqueFd> SimKernel::ExportDmaBuf(FdRef device, int bar, Range ra
   return Explain(machine_->ExportDmaBuf(device, bar, range));
 }
 
+absl::StatusOr<UniqueFd> SimKernel::ShareDmaBuf(FdRef dma_buf) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kShareDmaBuf));
+  return Explain(machine_->ShareDmaBuf(dma_buf));
+}
+
+absl::StatusOr<bool> SimKernel::IsShared(FdRef dma_buf) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kIsShared));
+  return machine_->IsShared(dma_buf);
+}
+
 absl::Status SimKernel::ResetDevice(FdRef device) {
   sim::Device* resetting = nullptr;
   absl::Duration duration;

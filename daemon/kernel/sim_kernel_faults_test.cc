@@ -18,6 +18,9 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   const UniqueFd spare = Open(kEngine);
   const UniqueFd nvme = OpenBound(kNvme);
   const UniqueFd memory = NewMemory();
+  const absl::StatusOr<UniqueFd> exported = kernel_->ExportDmaBuf(nvme, 2, {.start = 0, .length = kPage});
+  ASSERT_TRUE(exported.ok());
+  const FdRef dma_buf = *exported;
   uint8_t bytes[2] = {};
   SimKernel& k = *kernel_;
   const std::map<Verb, std::function<absl::Status()>> calls = {
@@ -27,6 +30,8 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
       {Verb::kGetRegionInfo, [&] { return k.GetRegionInfo(nvme, 0).status(); }},
       {Verb::kProbeExport, [&] { return k.ProbeExport(nvme); }},
       {Verb::kExportDmaBuf, [&] { return k.ExportDmaBuf(nvme, 2, {.start = 0, .length = kPage}).status(); }},
+      {Verb::kShareDmaBuf, [&] { return k.ShareDmaBuf(dma_buf).status(); }},
+      {Verb::kIsShared, [&] { return k.IsShared(dma_buf).status(); }},
       {Verb::kResetDevice, [&] { return k.ResetDevice(nvme); }},
       {Verb::kReadConfig, [&] { return k.ReadConfig(nvme, 0, bytes); }},
       {Verb::kWriteConfig, [&] { return k.WriteConfig(nvme, 0, bytes); }},
@@ -43,11 +48,12 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   };
   ASSERT_EQ(calls.size(), sim::kAllVerbs.size());
   // In an order in which each can succeed: unmap after map, destroy last.
-  for (const Verb verb :
-       {Verb::kOpenDevice, Verb::kBindDevice, Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
-        Verb::kExportDmaBuf, Verb::kResetDevice, Verb::kReadConfig, Verb::kWriteConfig, Verb::kDisableInterrupts,
-        Verb::kOpenContext, Verb::kAllocIoas, Verb::kAttachDevice, Verb::kGetIovaLayout, Verb::kMapFile, Verb::kUnmap,
-        Verb::kDetachDevice, Verb::kInspectMemory, Verb::kDestroyIoas}) {
+  for (const Verb verb : {Verb::kOpenDevice,  Verb::kBindDevice,   Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
+                          Verb::kProbeExport, Verb::kExportDmaBuf, Verb::kShareDmaBuf,   Verb::kIsShared,
+                          Verb::kResetDevice, Verb::kReadConfig,   Verb::kWriteConfig,   Verb::kDisableInterrupts,
+                          Verb::kOpenContext, Verb::kAllocIoas,    Verb::kAttachDevice,  Verb::kGetIovaLayout,
+                          Verb::kMapFile,     Verb::kUnmap,        Verb::kDetachDevice,  Verb::kInspectMemory,
+                          Verb::kDestroyIoas}) {
     SCOPED_TRACE(std::string(sim::VerbName(verb)));
     const int before = k.CallCount(verb);
     k.FailNth(verb, 1, EIO);

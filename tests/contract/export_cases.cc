@@ -1,7 +1,9 @@
 // Exporting a range of a BAR as a dma-buf.
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "tests/contract/fixture.h"
 
@@ -17,6 +19,12 @@ class ExportTest : public ContractTest {
     context_ = NewContext();
     device_ = OpenBound(Role::kPlainMemory, context_);
     ioas_ = NewIoas(context_);
+  }
+
+  std::optional<bool> IsShared(FdRef dma_buf) {
+    const absl::StatusOr<bool> shared = kernel().IsShared(dma_buf);
+    EXPECT_THAT(shared, Succeeds());
+    return shared.ok() ? std::optional<bool>(*shared) : std::nullopt;
   }
 
   UniqueFd context_;
@@ -90,6 +98,51 @@ TEST_F(ExportTest, DoesNotKeepTheDeviceOpen) {
   const UniqueFd again = Open(Role::kPlainMemory);
   EXPECT_THAT(kernel().BindDevice(again, context_), Succeeds());
 }
+
+// ---- Sharing ---------------------------------------------------------------------------------------------
+
+TEST_F(ExportTest, IsSharedWhileWhatWasGivenAwayIsOpen) {
+  const absl::StatusOr<UniqueFd> dma_buf = Export(device_, kPage);
+  ASSERT_THAT(dma_buf, Succeeds());
+  EXPECT_EQ(IsShared(*dma_buf), false);
+  absl::StatusOr<UniqueFd> first = kernel().ShareDmaBuf(*dma_buf);
+  absl::StatusOr<UniqueFd> second = kernel().ShareDmaBuf(*dma_buf);
+  ASSERT_THAT(first, Succeeds());
+  ASSERT_THAT(second, Succeeds());
+  EXPECT_NE(fcntl(first->get(), F_GETFD) & FD_CLOEXEC, 0);
+  first->Reset();
+  EXPECT_EQ(IsShared(*dma_buf), true);
+  second->Reset();
+  EXPECT_EQ(IsShared(*dma_buf), false);
+}
+
+TEST_F(ExportTest, IsSharedWhileItIsUnderWayToSomebody) {
+  const absl::StatusOr<UniqueFd> dma_buf = Export(device_, kPage);
+  ASSERT_THAT(dma_buf, Succeeds());
+  int ends[2] = {};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  UniqueFd sender(ends[0]);
+  UniqueFd receiver(ends[1]);
+  {
+    const absl::StatusOr<UniqueFd> given = kernel().ShareDmaBuf(*dma_buf);
+    ASSERT_THAT(given, Succeeds());
+    SendInto(sender.get(), *given);
+  }
+  EXPECT_EQ(IsShared(*dma_buf), true);
+  receiver.Reset();
+  EXPECT_EQ(IsShared(*dma_buf), false);
+}
+
+TEST_F(ExportTest, IsSharedWhileAnAreaMapsIt) {
+  const absl::StatusOr<UniqueFd> dma_buf = Export(device_, kPage);
+  ASSERT_THAT(dma_buf, Succeeds());
+  ASSERT_THAT(Map(context_, ioas_, *dma_buf, kIova, kPage), Succeeds());
+  EXPECT_EQ(IsShared(*dma_buf), true);
+  ASSERT_THAT(Unmap(context_, ioas_, kIova, kPage), Succeeds());
+  EXPECT_EQ(IsShared(*dma_buf), false);
+}
+
+TEST_F(ExportTest, OnlyADmaBufCanBeAskedWhoSharesIt) { EXPECT_THAT(kernel().IsShared(context_), FailsWith(EINVAL)); }
 
 }  // namespace
 }  // namespace p2pd::contract

@@ -1,6 +1,7 @@
 #include "tests/contract/fixture.h"
 
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -47,6 +48,24 @@ Bytes Pattern(uint8_t seed, size_t length) {
   Bytes bytes(length);
   for (size_t i = 0; i < length; ++i) bytes[i] = static_cast<uint8_t>(seed + i * 7 + i / 251);
   return bytes;
+}
+
+void SendInto(int socket, FdRef fd) {
+  char byte = 0;
+  iovec data = {.iov_base = &byte, .iov_len = 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  const int number = fd.get();
+  memcpy(CMSG_DATA(header), &number, sizeof(number));
+  ASSERT_EQ(sendmsg(socket, &message, 0), 1);
 }
 
 UniqueFd ContractTest::NewContext() {

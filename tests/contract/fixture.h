@@ -49,6 +49,9 @@ MATCHER_P(FailsWith, error, "fails with " + ErrnoName(error)) {
   return GetErrorInfo(StatusOf(arg)).error == error;
 }
 
+// Sends `fd` into a socket that nobody reads.
+void SendInto(int socket, FdRef fd);
+
 // `length` bytes that differ for every seed.
 Bytes Pattern(uint8_t seed, size_t length = kPage);
 

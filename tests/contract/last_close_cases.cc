@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "tests/contract/fixture.h"
 
@@ -30,25 +29,6 @@ class LastCloseTest : public DmaTest {
   UniqueFd exporter_;
   UniqueFd dma_buf_;
 };
-
-// Sends `fd` into a socket that nobody reads.
-void SendInto(int socket, FdRef fd) {
-  char byte = 0;
-  iovec data = {.iov_base = &byte, .iov_len = 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  const int number = fd.get();
-  memcpy(CMSG_DATA(header), &number, sizeof(number));
-  ASSERT_EQ(sendmsg(socket, &message, 0), 1);
-}
 
 TEST_F(LastCloseTest, OfADeviceKillsItsMappings) {
   exporter_.Reset();

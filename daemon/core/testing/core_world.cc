@@ -40,8 +40,9 @@ const PciAddress CoreWorld::kNoReset = {.device = 0x10};
 const PciAddress CoreWorld::kTwin = {.bus = 5};
 const PciAddress CoreWorld::kOtherTwin = {.bus = 5, .function = 1};
 
-absl::Status RecordingChannel::GrantDevice(const PciAddress& device, const std::string&, UniqueFd fd) {
-  if (refuse_grants.ok()) grants.emplace_back(device, std::move(fd));
+absl::Status RecordingChannel::Grant(const Granted& what, const std::string&, UniqueFd fd) {
+  if (refuse_grants.ok()) grants.emplace_back(what, std::move(fd));
+  if (on_grant != nullptr) on_grant();
   return refuse_grants;
 }
 
@@ -50,13 +51,18 @@ Verdict OpenPolicy::Judge(const PolicyRequest& request) const {
   return {.allowed = allowed, .rule = "test", .reason = allowed ? "allowed" : "the test denies it", .scrub = scrub};
 }
 
-CoreWorld::CoreWorld(BrokerOptions options) {
+std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root) {
   v1::Simulation machine;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kMachine, &machine));
-  kernel = *SimKernel::Create(machine);
+  auto kernel = *SimKernel::Create(machine);
   char name[] = "/tmp/p2pd-core.XXXXXX";
-  sysfs_ = mkdtemp(name);
-  EXPECT_TRUE(kernel->WriteSysfs(sysfs_).ok());
+  sysfs_root = mkdtemp(name);
+  EXPECT_TRUE(kernel->WriteSysfs(sysfs_root).ok());
+  return kernel;
+}
+
+CoreWorld::CoreWorld(BrokerOptions options) {
+  kernel = MakeTestMachine(sysfs_);
   options.sysfs_root = sysfs_;
   broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
   const absl::Status started = broker->Start();
@@ -83,8 +89,8 @@ DeviceView CoreWorld::Drive(const Client& client, const PciAddress& device) {
   return ready.value_or(DeviceView());
 }
 
-ExportView CoreWorld::Export(const Client& client, const PciAddress& device, Range range, int bar) {
-  const auto made = Call(&Broker::CreateExport, client, Window{.device = device, .bar = bar, .range = range});
+ExportView CoreWorld::Export(const Client& client, const PciAddress& device, Range range, int bar, Grade grade) {
+  const auto made = Call(&Broker::CreateExport, client, Window{.device = device, .bar = bar, .range = range}, grade);
   EXPECT_TRUE(made.ok()) << made.status();
   return made.value_or(ExportView());
 }

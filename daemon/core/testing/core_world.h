@@ -3,6 +3,7 @@
 #ifndef P2PD_DAEMON_CORE_TESTING_CORE_WORLD_H_
 #define P2PD_DAEMON_CORE_TESTING_CORE_WORLD_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,13 +21,14 @@ namespace p2pd {
 // What a session was told; the fds it was given.
 class RecordingChannel final : public SessionChannel {
  public:
-  absl::Status GrantDevice(const PciAddress& device, const std::string& request_id, UniqueFd fd) override;
+  absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) override;
   void RequestQuiesce(const QuiesceNotice& notice) override { quiesces.push_back(notice); }
   void Resume(const ResumeNotice& notice) override { resumes.push_back(notice); }
   void End(const std::string& reason) override { ended = reason; }
 
   absl::Status refuse_grants;
-  std::vector<std::pair<PciAddress, UniqueFd>> grants;
+  std::function<void()> on_grant;  // called after each
+  std::vector<std::pair<Granted, UniqueFd>> grants;
   std::vector<QuiesceNotice> quiesces;
   std::vector<ResumeNotice> resumes;
   std::optional<std::string> ended;
@@ -61,6 +63,9 @@ struct OutcomeOf<Done<T>> {
   using Type = absl::StatusOr<T>;
 };
 
+// The machine of these tests, and a directory with its sysfs, which the caller removes.
+std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root);
+
 class CoreWorld {
  public:
   explicit CoreWorld(BrokerOptions options = {});
@@ -90,7 +95,8 @@ class CoreWorld {
 
   // A device driven by this client, and ready.
   DeviceView Drive(const Client& client, const PciAddress& device);
-  ExportView Export(const Client& client, const PciAddress& device, Range range, int bar = 2);
+  ExportView Export(const Client& client, const PciAddress& device, Range range, int bar = 2,
+                    Grade grade = Grade::kMapped);
   AddressSpaceView Space(const Client& client, const PciAddress& device);
   // A mapping of a new export, for a device that the client drives already.
   MappingView Map(const Client& client, ExportId source, AddressSpaceId space);

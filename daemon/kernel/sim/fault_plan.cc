@@ -24,6 +24,10 @@ Names NamesOf(Verb verb) {
       return {"ProbeExport", "VFIO_DEVICE_FEATURE_DMA_BUF"};
     case Verb::kExportDmaBuf:
       return {"ExportDmaBuf", "VFIO_DEVICE_FEATURE_DMA_BUF"};
+    case Verb::kShareDmaBuf:
+      return {"ShareDmaBuf", "F_DUPFD_CLOEXEC"};
+    case Verb::kIsShared:
+      return {"IsShared", "fdinfo"};
     case Verb::kResetDevice:
       return {"ResetDevice", "VFIO_DEVICE_RESET"};
     case Verb::kReadConfig:

@@ -18,6 +18,8 @@ enum class Verb {
   kGetRegionInfo,
   kProbeExport,
   kExportDmaBuf,
+  kShareDmaBuf,
+  kIsShared,
   kResetDevice,
   kReadConfig,
   kWriteConfig,
@@ -34,10 +36,11 @@ enum class Verb {
 };
 
 inline constexpr std::array kAllVerbs = {
-    Verb::kOpenDevice,    Verb::kBindDevice,  Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
-    Verb::kExportDmaBuf,  Verb::kResetDevice, Verb::kReadConfig,    Verb::kWriteConfig,   Verb::kDisableInterrupts,
-    Verb::kOpenContext,   Verb::kAllocIoas,   Verb::kDestroyIoas,   Verb::kAttachDevice,  Verb::kDetachDevice,
-    Verb::kGetIovaLayout, Verb::kMapFile,     Verb::kUnmap,         Verb::kInspectMemory,
+    Verb::kOpenDevice,    Verb::kBindDevice,        Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
+    Verb::kExportDmaBuf,  Verb::kShareDmaBuf,       Verb::kIsShared,      Verb::kResetDevice,   Verb::kReadConfig,
+    Verb::kWriteConfig,   Verb::kDisableInterrupts, Verb::kOpenContext,   Verb::kAllocIoas,     Verb::kDestroyIoas,
+    Verb::kAttachDevice,  Verb::kDetachDevice,      Verb::kGetIovaLayout, Verb::kMapFile,       Verb::kUnmap,
+    Verb::kInspectMemory,
 };
 
 absl::string_view VerbName(Verb verb);  // "MapFile"

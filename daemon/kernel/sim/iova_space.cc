@@ -7,6 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "daemon/base/errors.h"
+
 namespace p2pd::sim {
 namespace {
 
@@ -36,6 +38,21 @@ IovaSpace::Areas::const_iterator IovaSpace::FirstIn(const Range& range) const {
 std::vector<Range> IovaSpace::Reserved() const {
   if (!attached()) return {};
   return {kMsiWindow, kBeyondAperture};
+}
+
+absl::StatusOr<UniqueFd> DmaBuf::OpenAgain() {
+  P2PD_ASSIGN_OR_RETURN(UniqueFd fd, file.Open(handles.back() + 1));
+  handles.push_back(handles.back() + 1);
+  return fd;
+}
+
+bool DmaBuf::IsOpen() const {
+  return std::any_of(handles.begin(), handles.end(), [&](uint64_t handle) { return file.IsOpen(handle); });
+}
+
+bool DmaBuf::IsOpenBeside(FdRef fd) const {
+  return std::any_of(handles.begin(), handles.end(),
+                     [&](uint64_t handle) { return file.IsOpen(handle) && !file.IsHandle(fd, handle); });
 }
 
 int IovaSpace::Map(Area area) {

@@ -27,8 +27,14 @@ class Device;
 
 // A range of a device's BAR that was exported.
 struct DmaBuf {
+  absl::StatusOr<UniqueFd> OpenAgain();
+  bool IsOpen() const;
+  // Whether an open other than the one behind `fd`, a descriptor of it, is left.
+  bool IsOpenBeside(FdRef fd) const;
+
   TrackedFile file;
-  Device* device = nullptr;  // none once the device was closed: then it is revoked for ever
+  std::vector<uint64_t> handles;  // of its opens
+  Device* device = nullptr;       // none once the device was closed: then it is revoked for ever
   int bar = 0;
   Range range;
   bool revoked = false;

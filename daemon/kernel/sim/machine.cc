@@ -10,8 +10,6 @@
 namespace p2pd::sim {
 namespace {
 
-constexpr uint64_t kDmaBufHandle = 0;  // a dma-buf's only open
-
 std::string WindowName(const Device& device, int bar, const Range& range) {
   return absl::StrCat(device.name(), " BAR ", bar, " ", range.ToString());
 }
@@ -175,10 +173,12 @@ absl::StatusOr<UniqueFd> Machine::ExportDmaBuf(FdRef fd, int bar, Range range) {
 
   ForgetClosedDmaBufs();
   P2PD_ASSIGN_OR_RETURN(TrackedFile file, TrackedFile::Create("p2pd-sim-dmabuf", range.length));
-  P2PD_ASSIGN_OR_RETURN(UniqueFd dma_buf_fd, file.Open(kDmaBufHandle));
+  constexpr uint64_t kFirstOpen = 0;
+  P2PD_ASSIGN_OR_RETURN(UniqueFd dma_buf_fd, file.Open(kFirstOpen));
   const FileId id = file.id();
   dma_bufs_[id] = std::make_shared<DmaBuf>(DmaBuf{
       .file = std::move(file),
+      .handles = {kFirstOpen},
       .device = device,
       .bar = bar,
       .range = range,
@@ -187,11 +187,29 @@ absl::StatusOr<UniqueFd> Machine::ExportDmaBuf(FdRef fd, int bar, Range range) {
   return dma_buf_fd;
 }
 
+absl::StatusOr<UniqueFd> Machine::ShareDmaBuf(FdRef fd) {
+  constexpr char kCall[] = "F_DUPFD_CLOEXEC";
+  const auto id = Identify(fd);
+  const auto found = id.has_value() ? dma_bufs_.find(*id) : dma_bufs_.end();
+  if (found == dma_bufs_.end()) return ErrnoError(kCall, absl::StrCat("fd ", fd.get()), EBADF);
+  // An open of its own, because the system tells only opens apart.
+  return found->second->OpenAgain();
+}
+
+absl::StatusOr<bool> Machine::IsShared(FdRef fd) {
+  const auto id = Identify(fd);
+  const auto found = id.has_value() ? dma_bufs_.find(*id) : dma_bufs_.end();
+  if (found == dma_bufs_.end()) {
+    return ErrnoError("fdinfo", absl::StrCat("/proc/self/fdinfo/", fd.get()), id.has_value() ? EINVAL : EBADF);
+  }
+  return found->second.use_count() > 1 || found->second->IsOpenBeside(fd);
+}
+
 void Machine::ForgetClosedDmaBufs() {
   if (dma_bufs_.size() < 2 * dma_bufs_after_cleanup_ + 16) return;
   std::erase_if(dma_bufs_, [](const auto& entry) {
     // An area holds the dma-buf as an open descriptor would.
-    return entry.second.use_count() == 1 && !entry.second->file.IsOpen(kDmaBufHandle);
+    return entry.second.use_count() == 1 && !entry.second->IsOpen();
   });
   dma_bufs_after_cleanup_ = dma_bufs_.size();
 }

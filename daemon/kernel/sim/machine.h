@@ -51,6 +51,8 @@ class Machine {
   absl::StatusOr<RegionInfo> GetRegionInfo(FdRef fd, int region);
   absl::Status ProbeExport(FdRef fd);
   absl::StatusOr<UniqueFd> ExportDmaBuf(FdRef fd, int bar, Range range);
+  absl::StatusOr<UniqueFd> ShareDmaBuf(FdRef fd);
+  absl::StatusOr<bool> IsShared(FdRef fd);
   absl::Status ReadConfig(FdRef fd, uint64_t offset, absl::Span<uint8_t> bytes);
   absl::Status WriteConfig(FdRef fd, uint64_t offset, absl::Span<const uint8_t> bytes);
   absl::Status DisableInterrupts(FdRef fd);
