@@ -101,10 +101,34 @@ absl::StatusOr<std::string> Connection::OfferMemoryOnce(uint64_t id, p2pd::FdRef
     p2pd::MutexLock lock(mutex_);
     if (const auto offered = offered_.find(id); offered != offered_.end()) return offered->second;
   }
-  // Two threads may both offer it: that costs quota, and nothing else.
   P2PD_ASSIGN_OR_RETURN(std::string name, OfferMemory(memory));
-  p2pd::MutexLock lock(mutex_);
-  return offered_.try_emplace(id, std::move(name)).first->second;
+  std::string first;
+  {
+    p2pd::MutexLock lock(mutex_);
+    first = offered_.try_emplace(id, name).first->second;
+  }
+  // Another thread was faster: p2pd shall not keep, and charge for, both.
+  if (first != name) P2PD_RETURN_IF_ERROR(fd_channel_->WithdrawMemory(name));
+  return first;
+}
+
+absl::Status Connection::WithdrawMemory(const std::string& name) {
+  {
+    p2pd::MutexLock lock(mutex_);
+    std::erase_if(offered_, [&name](const auto& offered) { return offered.second == name; });
+  }
+  return fd_channel_->WithdrawMemory(name);
+}
+
+absl::Status Connection::WithdrawMemory(uint64_t id) {
+  std::string name;
+  {
+    p2pd::MutexLock lock(mutex_);
+    const auto offered = offered_.extract(id);
+    if (offered.empty()) return fd_channel_->ended();
+    name = offered.mapped();
+  }
+  return fd_channel_->WithdrawMemory(name);
 }
 
 void Connection::AddToken(grpc::ClientContext& context) const {

@@ -213,6 +213,13 @@ absl::Status FdChannel::OfferMemory(const std::string& name, FdRef memory, absl:
   return status;
 }
 
+absl::Status FdChannel::WithdrawMemory(const std::string& name) {
+  P2PD_RETURN_IF_ERROR(ended());
+  v1::ClientFrame frame;
+  frame.mutable_withdraw_memory()->set_name(name);
+  return SendFrame(socket_, frame);
+}
+
 absl::Status FdChannel::AckQuiesce(const std::string& operation) {
   P2PD_RETURN_IF_ERROR(ended());
   v1::ClientFrame frame;

@@ -60,6 +60,9 @@ class FdChannel : public std::enable_shared_from_this<FdChannel> {
   absl::Status OfferMemory(const std::string& name, p2pd::FdRef memory, absl::Time deadline)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Takes a memfd back; p2pd does not answer.
+  absl::Status WithdrawMemory(const std::string& name);
+
   absl::Status AckQuiesce(const std::string& operation);
 
  private:
