@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -39,9 +40,7 @@ class Connection {
   static absl::StatusOr<std::shared_ptr<Connection>> Open(Options options);
   // Hangs up, as does the destructor: p2pd then ends the session and everything that it holds. Idempotent.
   void Close() { fd_channel_->Close(); }
-  ~Connection() {
-    if (fd_channel_ != nullptr) Close();
-  }
+  ~Connection();
 
   FdChannel& fd_channel() { return *fd_channel_; }
 
@@ -66,11 +65,35 @@ class Connection {
     return response;
   }
 
+  // The reply of a call that grants a descriptor, and the descriptor.
+  template <typename Response>
+  struct Granted {
+    Response reply;
+    absl::StatusOr<p2pd::UniqueFd> fd;  // an error where p2pd granted, but the descriptor did not arrive
+  };
+  // Makes a call whose reply a descriptor precedes on the fd channel. A descriptor that comes with a failure is
+  // closed.
+  template <typename Request, typename Response>
+  absl::StatusOr<Granted<Response>> CallForGrant(absl::string_view name, Method<Request, Response> method,
+                                                 const Request& request, absl::Time deadline) {
+    if (const absl::Status ended = fd_channel_->ended(); !ended.ok()) return ended;
+    fd_channel_->ExpectGrant(request.request_id());
+    absl::StatusOr<Response> reply = Call(name, method, request, deadline);
+    if (!reply.ok()) {
+      fd_channel_->ForgetGrant(request.request_id());
+      return reply.status();
+    }
+    return Granted<Response>{.reply = *std::move(reply), .fd = fd_channel_->TakeGrant(request.request_id(), deadline)};
+  }
+
   // Offers a memfd to p2pd; returns the name that it has there.
   absl::StatusOr<std::string> OfferMemory(p2pd::FdRef memory);
-  // Likewise, but only the first time: p2pd keeps what it was offered, and charges for it, until the session
-  // ends. `id` is the memory's own, never used for another.
+  // Likewise, but only the first time: p2pd keeps what it was offered, and charges for it, until it is withdrawn
+  // or the session ends. `id` is the memory's own, never used for another.
   absl::StatusOr<std::string> OfferMemoryOnce(uint64_t id, p2pd::FdRef memory) ABSL_LOCKS_EXCLUDED(mutex_);
+  // By the name that it has at p2pd, or by the id that it was offered once with; what is not offered is ignored.
+  absl::Status WithdrawMemory(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status WithdrawMemory(uint64_t id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Opens the event stream, which `context` cancels.
   std::unique_ptr<grpc::ClientReader<v1::Event>> Watch(grpc::ClientContext& context);

@@ -1,6 +1,9 @@
 // A client's own memory: offered on the fd channel, then mapped.
 #include <sys/mman.h>
 
+#include <string>
+#include <thread>
+
 #include "client/error.h"
 #include "client/testing/session_fixture.h"
 #include "daemon/base/unique_fd.h"
@@ -51,6 +54,40 @@ TEST_F(MemoryTest, AMemoryIsOfferedOnceHoweverOftenItIsMapped) {
   const auto other = *SealedMemory::Create("other", 4096);
   ASSERT_TRUE(session_->MapMemory(other, space_).ok());
   p2pd_.broker().WithState([](FakeState& state) { EXPECT_EQ(state.memories.size(), 2u); });
+}
+
+TEST_F(MemoryTest, AWithdrawnMemoryIsGoneAndItsMappingsStay) {
+  const auto name = session_->OfferMemory(memory_.fd());
+  ASSERT_TRUE(name.ok()) << name.status();
+  const auto mapping = session_->MapMemory(*name, space_);
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  EXPECT_TRUE(session_->WithdrawMemory(*name).ok());
+  EXPECT_TRUE(session_->OfferMemory(memory_.fd()).ok());  // the channel keeps the order
+  EXPECT_EQ(session_->MapMemory(*name, space_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(session_->ListMappings()->size(), 1u);
+}
+
+TEST_F(MemoryTest, AWithdrawnSealedMemoryIsOfferedAnew) {
+  ASSERT_TRUE(session_->MapMemory(memory_, space_).ok());
+  EXPECT_TRUE(session_->WithdrawMemory(memory_).ok());
+  EXPECT_TRUE(session_->WithdrawMemory(memory_).ok());
+  EXPECT_TRUE(session_->MapMemory(memory_, space_).ok());
+  p2pd_.broker().WithState([](FakeState& state) { EXPECT_EQ(state.memories.size(), 1u); });
+}
+
+TEST_F(MemoryTest, WithdrawingByNameForgetsTheSealedMemoryToo) {
+  ASSERT_TRUE(session_->MapMemory(memory_, space_).ok());
+  std::string name;
+  p2pd_.broker().WithState([&name](FakeState& state) { name = state.memories.begin()->second; });
+  EXPECT_TRUE(session_->WithdrawMemory(name).ok());
+  EXPECT_TRUE(session_->MapMemory(memory_, space_).ok());
+}
+
+TEST_F(MemoryTest, AnEndedSessionWithdrawsNothing) {
+  p2pd_.HangUp();
+  while (session_->ended().ok()) std::this_thread::yield();
+  EXPECT_TRUE(IsDisconnected(session_->WithdrawMemory("any")));
+  EXPECT_TRUE(IsDisconnected(session_->WithdrawMemory(memory_)));
 }
 
 TEST_F(MemoryTest, ARefusalOfP2pdIsPassedOn) {

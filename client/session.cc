@@ -24,15 +24,9 @@ Request Named(absl::string_view name) {
   return request;
 }
 
-template <typename Repeated>
-auto ToVector(const Repeated& repeated) {
-  return std::vector<typename Repeated::value_type>(repeated.begin(), repeated.end());
-}
-
-template <typename Request>
-void Place(const MapOptions& options, Request& request) {
-  request.set_offset(options.offset);
-  request.set_length(options.length);
+// What MapOptions and Importer have in common.
+template <typename Options, typename Request>
+void Place(const Options& options, Request& request) {
   request.set_access(options.access);
   request.set_alignment(options.alignment);
   if (options.iova.has_value()) {
@@ -40,6 +34,44 @@ void Place(const MapOptions& options, Request& request) {
   } else if (options.iova_max.has_value()) {
     request.set_iova_max(*options.iova_max);
   }
+}
+
+template <typename Request>
+void Slice(const MapOptions& options, Request& request) {
+  request.set_offset(options.offset);
+  request.set_length(options.length);
+  Place(options, request);
+}
+
+// Of CreateExport and Acquire.
+template <typename Request>
+Request WindowRequest(const WindowOptions& window, std::string request_id) {
+  Request request;
+  request.mutable_window()->set_device(window.device);
+  request.mutable_window()->set_bar(window.bar);
+  request.mutable_window()->set_offset(window.offset);
+  request.mutable_window()->set_length(window.length);
+  request.set_grade(window.grade);
+  request.set_request_id(std::move(request_id));
+  return request;
+}
+
+// The reply of a call that may grant a dma-buf, with its descriptor; -1 where the window's grade has none.
+template <typename Request, typename Response>
+absl::StatusOr<Connection::Granted<Response>> CallForWindow(Connection& connection, absl::string_view name,
+                                                            Connection::Method<Request, Response> method,
+                                                            const Request& request) {
+  const absl::Time deadline = connection.NewDeadline();
+  if (request.grade() == v1::RAW) return connection.CallForGrant(name, method, request, deadline);
+  P2PD_ASSIGN_OR_RETURN(Response reply, connection.Call(name, method, request, deadline));
+  return Connection::Granted<Response>{.reply = std::move(reply), .fd = p2pd::UniqueFd()};
+}
+
+// What p2pd maps one by one it answers one by one.
+absl::Status CheckCount(absl::string_view step, int answered, size_t asked) {
+  if (static_cast<size_t>(answered) == asked) return absl::OkStatus();
+  return p2pd::MakeError(absl::StatusCode::kInternal, {.step = std::string(step), .hint = "do the versions fit?"},
+                         absl::StrCat("p2pd answered ", answered, " mappings where ", asked, " were asked for"));
 }
 
 FdChannel::Handlers MakeHandlers(SessionOptions& options, const std::weak_ptr<FdChannel>& channel) {
@@ -92,88 +124,14 @@ const std::string& Session::name() const { return connection_->fd_channel().welc
 const std::string& Session::server_version() const { return connection_->fd_channel().welcome().version(); }
 absl::Status Session::ended() const { return connection_->fd_channel().ended(); }
 
-absl::StatusOr<v1::Status> Session::GetStatus() {
-  return connection_->Call("GetStatus", &Stub::GetStatus, {}, connection_->NewDeadline());
-}
-
-absl::StatusOr<std::vector<v1::Device>> Session::ListDevices() {
-  P2PD_ASSIGN_OR_RETURN(const auto reply,
-                        connection_->Call("ListDevices", &Stub::ListDevices, {}, connection_->NewDeadline()));
-  return ToVector(reply.devices());
-}
-
-absl::StatusOr<v1::Device> Session::GetDevice(absl::string_view name) {
-  return connection_->Call("GetDevice", &Stub::GetDevice, Named<v1::GetDeviceRequest>(name),
-                           connection_->NewDeadline());
-}
-
-absl::StatusOr<std::vector<v1::Session>> Session::ListSessions() {
-  P2PD_ASSIGN_OR_RETURN(const auto reply,
-                        connection_->Call("ListSessions", &Stub::ListSessions, {}, connection_->NewDeadline()));
-  return ToVector(reply.sessions());
-}
-
-absl::StatusOr<std::vector<v1::Export>> Session::ListExports() {
-  P2PD_ASSIGN_OR_RETURN(const auto reply,
-                        connection_->Call("ListExports", &Stub::ListExports, {}, connection_->NewDeadline()));
-  return ToVector(reply.exports());
-}
-
-absl::StatusOr<v1::Export> Session::GetExport(absl::string_view name) {
-  return connection_->Call("GetExport", &Stub::GetExport, Named<v1::GetExportRequest>(name),
-                           connection_->NewDeadline());
-}
-
-absl::StatusOr<std::vector<v1::AddressSpace>> Session::ListAddressSpaces() {
-  P2PD_ASSIGN_OR_RETURN(const auto reply, connection_->Call("ListAddressSpaces", &Stub::ListAddressSpaces, {},
-                                                            connection_->NewDeadline()));
-  return ToVector(reply.address_spaces());
-}
-
-absl::StatusOr<v1::AddressSpace> Session::GetAddressSpace(absl::string_view name) {
-  return connection_->Call("GetAddressSpace", &Stub::GetAddressSpace, Named<v1::GetAddressSpaceRequest>(name),
-                           connection_->NewDeadline());
-}
-
-absl::StatusOr<std::vector<v1::Mapping>> Session::ListMappings() {
-  P2PD_ASSIGN_OR_RETURN(const auto reply,
-                        connection_->Call("ListMappings", &Stub::ListMappings, {}, connection_->NewDeadline()));
-  return ToVector(reply.mappings());
-}
-
-absl::StatusOr<v1::Mapping> Session::GetMapping(absl::string_view name) {
-  return connection_->Call("GetMapping", &Stub::GetMapping, Named<v1::GetMappingRequest>(name),
-                           connection_->NewDeadline());
-}
-
-absl::StatusOr<std::vector<v1::Operation>> Session::ListOperations() {
-  P2PD_ASSIGN_OR_RETURN(const auto reply,
-                        connection_->Call("ListOperations", &Stub::ListOperations, {}, connection_->NewDeadline()));
-  return ToVector(reply.operations());
-}
-
-absl::StatusOr<v1::Operation> Session::GetOperation(absl::string_view name) {
-  return connection_->Call("GetOperation", &Stub::GetOperation, Named<v1::GetOperationRequest>(name),
-                           connection_->NewDeadline());
-}
-
-std::unique_ptr<EventStream> Session::Watch() { return std::unique_ptr<EventStream>(new EventStream(connection_)); }
-
 absl::StatusOr<Device> Session::OpenDevice(absl::string_view name) {
   auto request = Named<v1::OpenDeviceRequest>(name);
   request.set_request_id(connection_->NextRequestId());
-  const absl::Time deadline = connection_->NewDeadline();
-  FdChannel& channel = connection_->fd_channel();
-  channel.ExpectGrant(request.request_id());
-  absl::StatusOr<v1::Device> info = connection_->Call("OpenDevice", &Stub::OpenDevice, request, deadline);
-  if (!info.ok()) {
-    channel.ForgetGrant(request.request_id());
-    return info.status();
-  }
-  absl::StatusOr<p2pd::UniqueFd> fd = channel.TakeGrant(request.request_id(), deadline);
+  P2PD_ASSIGN_OR_RETURN(
+      auto granted, connection_->CallForGrant("OpenDevice", &Stub::OpenDevice, request, connection_->NewDeadline()));
   // Without the fd, too, this session is the driver: the object gives that back.
-  Device device(connection_, fd.ok() ? fd->Release() : -1, *std::move(info));
-  if (!fd.ok()) return fd.status();
+  Device device(connection_, granted.fd.ok() ? granted.fd->Release() : -1, std::move(granted.reply));
+  if (!granted.fd.ok()) return granted.fd.status();
   return device;
 }
 
@@ -183,16 +141,43 @@ absl::StatusOr<v1::Operation> Session::ResetDevice(absl::string_view name) {
   return connection_->Call("ResetDevice", &Stub::ResetDevice, request, connection_->NewDeadline());
 }
 
-absl::StatusOr<Export> Session::CreateExport(const WindowOptions& window) {
-  v1::CreateExportRequest request;
-  request.mutable_window()->set_device(window.device);
-  request.mutable_window()->set_bar(window.bar);
-  request.mutable_window()->set_offset(window.offset);
-  request.mutable_window()->set_length(window.length);
+absl::StatusOr<v1::Operation> Session::RevokeSession(absl::string_view name, absl::string_view reason) {
+  auto request = Named<v1::RevokeSessionRequest>(name);
+  request.set_reason(std::string(reason));
   request.set_request_id(connection_->NextRequestId());
-  P2PD_ASSIGN_OR_RETURN(auto info,
-                        connection_->Call("CreateExport", &Stub::CreateExport, request, connection_->NewDeadline()));
-  return Export(connection_, std::move(info));
+  return connection_->Call("RevokeSession", &Stub::RevokeSession, request, connection_->NewDeadline());
+}
+
+absl::StatusOr<v1::Operation> Session::RevokeExport(absl::string_view name, absl::string_view reason) {
+  auto request = Named<v1::RevokeExportRequest>(name);
+  request.set_reason(std::string(reason));
+  request.set_request_id(connection_->NextRequestId());
+  return connection_->Call("RevokeExport", &Stub::RevokeExport, request, connection_->NewDeadline());
+}
+
+absl::StatusOr<Export> Session::CreateExport(const WindowOptions& window) {
+  const auto request = WindowRequest<v1::CreateExportRequest>(window, connection_->NextRequestId());
+  P2PD_ASSIGN_OR_RETURN(auto granted, CallForWindow(*connection_, "CreateExport", &Stub::CreateExport, request));
+  Export result(connection_, granted.fd.ok() ? granted.fd->Release() : -1, std::move(granted.reply));
+  if (!granted.fd.ok()) return granted.fd.status();
+  return result;
+}
+
+absl::StatusOr<Acquired> Session::Acquire(const WindowOptions& window, const std::vector<Importer>& importers) {
+  auto request = WindowRequest<v1::AcquireRequest>(window, connection_->NextRequestId());
+  for (const Importer& importer : importers) {
+    auto& added = *request.add_importers();
+    added.set_address_space(importer.space->name());
+    Place(importer, added);
+  }
+  P2PD_ASSIGN_OR_RETURN(auto granted, CallForWindow(*connection_, "Acquire", &Stub::Acquire, request));
+  // Whatever is wrong after this, these objects give it back.
+  Acquired acquired = {.window = Export(connection_, granted.fd.ok() ? granted.fd->Release() : -1,
+                                        std::move(*granted.reply.mutable_export_())),
+                       .mappings = Own(*granted.reply.mutable_mappings())};
+  if (!granted.fd.ok()) return granted.fd.status();
+  P2PD_RETURN_IF_ERROR(CheckCount("Acquire", granted.reply.mappings_size(), importers.size()));
+  return acquired;
 }
 
 absl::StatusOr<AddressSpace> Session::CreateAddressSpace(const std::vector<std::string>& devices) {
@@ -208,10 +193,52 @@ absl::StatusOr<Mapping> Session::Map(const Export& source, const AddressSpace& s
   v1::MapRequest request;
   request.set_export_(source.name());
   request.set_address_space(space.name());
-  Place(options, request);
+  Slice(options, request);
   request.set_request_id(connection_->NextRequestId());
   P2PD_ASSIGN_OR_RETURN(auto info, connection_->Call("Map", &Stub::Map, request, connection_->NewDeadline()));
   return Mapping(connection_, std::move(info));
+}
+
+std::vector<Mapping> Session::Own(google::protobuf::RepeatedPtrField<v1::Mapping>& infos) {
+  std::vector<Mapping> mappings;
+  mappings.reserve(infos.size());
+  for (v1::Mapping& info : infos) mappings.push_back(Mapping(connection_, std::move(info)));
+  return mappings;
+}
+
+absl::StatusOr<std::vector<Mapping>> Session::BatchMap(const std::vector<MapItem>& items) {
+  v1::BatchMapRequest request;
+  for (const MapItem& item : items) {
+    v1::MapRequest& added = *request.add_requests();
+    added.set_export_(item.source->name());
+    added.set_address_space(item.space->name());
+    Slice(item.options, added);
+  }
+  request.set_request_id(connection_->NextRequestId());
+  P2PD_ASSIGN_OR_RETURN(auto reply,
+                        connection_->Call("BatchMap", &Stub::BatchMap, request, connection_->NewDeadline()));
+  std::vector<Mapping> mappings = Own(*reply.mutable_mappings());
+  P2PD_RETURN_IF_ERROR(CheckCount("BatchMap", reply.mappings_size(), items.size()));
+  return mappings;
+}
+
+absl::Status Session::BatchUnmap(std::vector<Mapping> mappings) {
+  v1::BatchUnmapRequest request;
+  for (const Mapping& mapping : mappings) {
+    if (mapping.connection_ != nullptr) request.add_names(mapping.name());
+  }
+  if (request.names().empty()) return absl::OkStatus();
+  request.set_request_id(connection_->NextRequestId());
+  absl::Status status =
+      connection_->Call("BatchUnmap", &Stub::BatchUnmap, request, connection_->NewDeadline()).status();
+  // p2pd refuses all where one is gone already, with its export or its device: as if each were released alone.
+  if (absl::IsNotFound(status)) {
+    status = absl::OkStatus();
+    for (Mapping& mapping : mappings) status.Update(mapping.Release());
+  } else if (status.ok()) {
+    for (Mapping& mapping : mappings) mapping.connection_ = nullptr;
+  }
+  return status;
 }
 
 absl::StatusOr<std::string> Session::OfferMemory(int memfd) {
@@ -225,7 +252,7 @@ absl::StatusOr<Mapping> Session::MapMemory(absl::string_view offered, const Addr
   v1::MapMemoryRequest request;
   request.set_memory(std::string(offered));
   request.set_address_space(space.name());
-  Place(options, request);
+  Slice(options, request);
   request.set_request_id(connection_->NextRequestId());
   P2PD_ASSIGN_OR_RETURN(auto info,
                         connection_->Call("MapMemory", &Stub::MapMemory, request, connection_->NewDeadline()));
@@ -238,5 +265,11 @@ absl::StatusOr<Mapping> Session::MapMemory(const SealedMemory& memory, const Add
   P2PD_ASSIGN_OR_RETURN(const std::string name, connection_->OfferMemoryOnce(memory.id(), p2pd::FdRef(memory.fd())));
   return MapMemory(name, space, options);
 }
+
+absl::Status Session::WithdrawMemory(absl::string_view offered) {
+  return connection_->WithdrawMemory(std::string(offered));
+}
+
+absl::Status Session::WithdrawMemory(const SealedMemory& memory) { return connection_->WithdrawMemory(memory.id()); }
 
 }  // namespace p2p

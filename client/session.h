@@ -12,6 +12,12 @@
 // Errors are absl::Status with a message fit for people; error.h has the facts for programs. Where p2pd cannot
 // be reached they are Unavailable (IsDisconnected()); a call whose gRPC connection broke has been tried again
 // by then, and was done at most once.
+//
+// A session is that of the process which connected. In a child of fork() its objects can only be destroyed, which
+// leaves the parent's as they are, and every call fails as after the session's end; the child may connect anew,
+// unless another thread of the parent was in a call when it forked, EventStream::Next() included: then Connect()
+// fails, with FailedPrecondition, and the child must exec. The library must be loaded before gRPC starts; it sets
+// GRPC_ENABLE_FORK_SUPPORT=1 in the environment unless that is set.
 #ifndef P2PD_CLIENT_SESSION_H_
 #define P2PD_CLIENT_SESSION_H_
 
@@ -45,8 +51,8 @@ struct SessionOptions {
   absl::Duration call_timeout = absl::Minutes(2);     // of a call, retries included; a reset can take a minute
 
   // The callbacks run on the session's own thread, one at a time, in the order in which p2pd sent what they
-  // tell; they should be short. They may make calls, but neither OpenDevice nor OfferMemory nor MapMemory of
-  // memory not yet offered, which would wait for that thread (FailedPrecondition).
+  // tell; they should be short. They may make calls, but none that wait for that thread: OpenDevice, CreateExport
+  // and Acquire of grade RAW, OfferMemory, and MapMemory of memory not yet offered (FailedPrecondition).
 
   // Stop the DMA that uses the mappings, then ack: by request.Ack(), or by letting the request go. It can be
   // moved to another thread. Without this callback nothing is ever acknowledged: p2pd cuts the mappings off
@@ -73,6 +79,29 @@ struct WindowOptions {
   uint32_t bar = 0;     // 0 to 5
   uint64_t offset = 0;  // a multiple of the page size
   uint64_t length = 0;  // likewise, not 0
+  // RAW also gives Export::dma_buf(), where policy allows it: p2pd can take that back only with the whole device.
+  v1::Grade grade = v1::MAPPED;
+};
+
+// Who is to reach a window that is acquired, and where. Units are bytes, as in MapOptions.
+struct Importer {
+  const AddressSpace* space = nullptr;
+  v1::Access access = v1::READ_WRITE;
+  std::optional<uint64_t> iova;
+  std::optional<uint64_t> iova_max;
+  uint64_t alignment = 0;
+};
+
+struct Acquired {
+  Export window;
+  std::vector<Mapping> mappings;  // of the whole window, in the order of the importers
+};
+
+// One mapping of a batch.
+struct MapItem {
+  const Export* source = nullptr;
+  const AddressSpace* space = nullptr;
+  MapOptions options;
 };
 
 // Thread-safe. The objects that it returns may outlive it, but what they stand for does not.
@@ -92,9 +121,13 @@ class Session {
   absl::Status ended() const;                 // OK while the session lives; after that, why it ended
 
   absl::StatusOr<v1::Status> GetStatus();
+  // How long p2pd took to answer a call that does nothing.
+  absl::StatusOr<absl::Duration> Ping();
+  // A list is complete, however many pages p2pd sends it in; what is made or ends meanwhile may be missed.
   absl::StatusOr<std::vector<v1::Device>> ListDevices();
   absl::StatusOr<v1::Device> GetDevice(absl::string_view name);
   absl::StatusOr<std::vector<v1::Session>> ListSessions();
+  absl::StatusOr<v1::Session> GetSession(absl::string_view name);
   absl::StatusOr<std::vector<v1::Export>> ListExports();
   absl::StatusOr<v1::Export> GetExport(absl::string_view name);
   absl::StatusOr<std::vector<v1::AddressSpace>> ListAddressSpaces();
@@ -109,24 +142,41 @@ class Session {
   absl::StatusOr<Device> OpenDevice(absl::string_view name);
   // Resets a device, driven by this session or not, as policy allows; returns the receipt once it is done.
   absl::StatusOr<v1::Operation> ResetDevice(absl::string_view name);
+  // End another's session and all it holds, or take another's export away; the receipt, once that is done. Policy
+  // decides (ADMIN). `reason` is for those concerned and the receipt, at most 256 bytes.
+  absl::StatusOr<v1::Operation> RevokeSession(absl::string_view name, absl::string_view reason);
+  absl::StatusOr<v1::Operation> RevokeExport(absl::string_view name, absl::string_view reason);
   absl::StatusOr<Export> CreateExport(const WindowOptions& window);
+  // A window and its mapping for each importer, all or nothing; at most 64 importers.
+  absl::StatusOr<Acquired> Acquire(const WindowOptions& window, const std::vector<Importer>& importers);
   // Of devices of one context, all driven by this session.
   absl::StatusOr<AddressSpace> CreateAddressSpace(const std::vector<std::string>& devices);
   absl::StatusOr<Mapping> Map(const Export& source, const AddressSpace& space, const MapOptions& options = {});
 
+  // Many at once, all or nothing: the mappings in the order of the items. At most 1024.
+  absl::StatusOr<std::vector<Mapping>> BatchMap(const std::vector<MapItem>& items);
+  // Unmaps many at once, at most 1024; those that are gone already count as unmapped. What an error leaves is
+  // released one by one, as every mapping that goes.
+  absl::Status BatchUnmap(std::vector<Mapping> mappings);
+
   // Gives p2pd a memfd (it gets a descriptor of its own) and returns the name that MapMemory takes. p2pd keeps
-  // it, and counts it against the user's quota, until the session ends: offer a memory once, map it often. It
-  // needs F_SEAL_SHRINK and all its pages allocated; to be written by a device it must be open for writing and
-  // not sealed against it: SealedMemory is all that.
+  // it, and counts it against the user's quota, until it is withdrawn or the session ends: offer a memory once,
+  // map it often. It needs F_SEAL_SHRINK and all its pages allocated; to be written by a device it must be open
+  // for writing and not sealed against it: SealedMemory is all that.
   absl::StatusOr<std::string> OfferMemory(int memfd);
   absl::StatusOr<Mapping> MapMemory(absl::string_view offered, const AddressSpace& space,
                                     const MapOptions& options = {});
   // Offers the memory first, unless this session has done so before.
   absl::StatusOr<Mapping> MapMemory(const SealedMemory& memory, const AddressSpace& space,
                                     const MapOptions& options = {});
+  // p2pd closes its descriptor of the memory; mappings of it stay. It does not answer.
+  absl::Status WithdrawMemory(absl::string_view offered);
+  absl::Status WithdrawMemory(const SealedMemory& memory);
 
  private:
   explicit Session(std::shared_ptr<internal::Connection> connection);
+  // An object for each mapping that p2pd answered.
+  std::vector<Mapping> Own(google::protobuf::RepeatedPtrField<v1::Mapping>& infos);
 
   const std::shared_ptr<internal::Connection> connection_;
 };

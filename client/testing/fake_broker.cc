@@ -1,7 +1,10 @@
 #include "client/testing/fake_broker.h"
 
+#include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -10,10 +13,27 @@ namespace {
 
 using ::p2pd::MutexLock;
 
-// Copies what a list method answers.
-template <typename Map, typename Repeated>
-grpc::Status List(const Map& map, Repeated* repeated) {
-  for (const auto& [name, value] : map) *repeated->Add() = value;
+// A page of what a list method answers, in the order of the objects' numbers. The token is the last name.
+template <typename Map, typename Request, typename Response>
+grpc::Status List(const FakeState& state, const Map& map, const Request& request,
+                  google::protobuf::RepeatedPtrField<typename Map::mapped_type>* repeated, Response* response) {
+  const auto by_number = [](const std::string& a, const std::string& b) {
+    return std::make_pair(a.size(), a) < std::make_pair(b.size(), b);
+  };
+  std::map<std::string, typename Map::mapped_type, decltype(by_number)> rest(map.begin(), map.end(), by_number);
+  rest.erase(rest.begin(), rest.upper_bound(request.page_token()));
+  const int limit =
+      static_cast<int>(request.page_size() == 0 ? state.page_size : std::min(request.page_size(), state.page_size));
+  for (const auto& [name, value] : rest) {
+    if (repeated->size() < limit) *repeated->Add() = value;
+  }
+  if (static_cast<int>(rest.size()) > limit) response->set_next_page_token(repeated->rbegin()->name());
+  if (!state.stuck_page_token.empty()) response->set_next_page_token(state.stuck_page_token);
+  return grpc::Status::OK;
+}
+
+grpc::Status ListOfDevices(const FakeState& state, v1::ListDevicesResponse* response) {
+  for (const auto& [name, device] : state.devices) *response->add_devices() = device;
   return grpc::Status::OK;
 }
 
@@ -57,6 +77,26 @@ std::string FakeBroker::SessionOf(grpc::ServerContext* context) {
 }
 
 template <typename Response>
+void FakeBroker::Grant(const std::string& session, const std::string& request_id, const Response& response) {
+  v1::Grant grant;
+  grant.set_request_id(request_id);
+  if constexpr (std::is_same_v<Response, v1::Device>) {
+    if (response.driver_session() != session || response.state() != v1::Device::AWAITING_DRIVER) return;
+    grant.set_kind(v1::Grant::DEVICE);
+    grant.set_name(response.name());
+  } else if constexpr (std::is_same_v<Response, v1::Export>) {
+    if (response.grade() != v1::RAW) return;
+    grant.set_kind(v1::Grant::DMA_BUF);
+    grant.set_name(response.name());
+  } else if constexpr (std::is_same_v<Response, v1::AcquireResponse>) {
+    return Grant(session, request_id, response.export_());
+  } else {
+    return;
+  }
+  if (!request_id.empty()) send_grant_(session, grant);
+}
+
+template <typename Response>
 grpc::Status FakeBroker::Answer(const std::string& method, grpc::ServerContext* context, const std::string& request_id,
                                 Response* response,
                                 const std::function<grpc::Status(const std::string& session, FakeState& state)>& work) {
@@ -76,13 +116,9 @@ grpc::Status FakeBroker::Answer(const std::string& method, grpc::ServerContext* 
     changed_.notify_all();
   }
   if (status.ok() && !request_id.empty()) calls_.Remember(session, request_id, response->SerializeAsString());
-  if (status.ok() && method == "OpenDevice") {
-    v1::Grant grant;
-    grant.set_kind(v1::Grant::DEVICE);
-    grant.set_request_id(request_id);
-    send_grant_(session, grant);
-  }
+  if (status.ok()) Grant(session, request_id, *response);
   if (const auto hook = calls_.TakeHook(method)) hook();
+  if (auto failure = calls_.TakeLateFailure(method); failure.has_value()) return *failure;
   return status;
 }
 
@@ -121,21 +157,23 @@ grpc::Status FakeBroker::WatchEvents(grpc::ServerContext* context, const v1::Wat
     return Answer(#method, context, "", response,                                                            \
                   [&](const std::string& /*session*/, FakeState& state) -> grpc::Status { return work; });   \
   }
-P2P_FAKE_READ(ListDevices, ListDevicesRequest, ListDevicesResponse, List(state.devices, response->mutable_devices()))
+P2P_FAKE_READ(ListDevices, ListDevicesRequest, ListDevicesResponse, ListOfDevices(state, response))
 P2P_FAKE_READ(GetDevice, GetDeviceRequest, Device, Get("GetDevice", state.devices, request->name(), response))
 P2P_FAKE_READ(ListSessions, ListSessionsRequest, ListSessionsResponse,
-              List(state.sessions, response->mutable_sessions()))
-P2P_FAKE_READ(ListExports, ListExportsRequest, ListExportsResponse, List(state.exports, response->mutable_exports()))
+              List(state, state.sessions, *request, response->mutable_sessions(), response))
+P2P_FAKE_READ(GetSession, GetSessionRequest, Session, Get("GetSession", state.sessions, request->name(), response))
+P2P_FAKE_READ(ListExports, ListExportsRequest, ListExportsResponse,
+              List(state, state.exports, *request, response->mutable_exports(), response))
 P2P_FAKE_READ(GetExport, GetExportRequest, Export, Get("GetExport", state.exports, request->name(), response))
 P2P_FAKE_READ(ListAddressSpaces, ListAddressSpacesRequest, ListAddressSpacesResponse,
-              List(state.address_spaces, response->mutable_address_spaces()))
+              List(state, state.address_spaces, *request, response->mutable_address_spaces(), response))
 P2P_FAKE_READ(GetAddressSpace, GetAddressSpaceRequest, AddressSpace,
               Get("GetAddressSpace", state.address_spaces, request->name(), response))
 P2P_FAKE_READ(ListMappings, ListMappingsRequest, ListMappingsResponse,
-              List(state.mappings, response->mutable_mappings()))
+              List(state, state.mappings, *request, response->mutable_mappings(), response))
 P2P_FAKE_READ(GetMapping, GetMappingRequest, Mapping, Get("GetMapping", state.mappings, request->name(), response))
 P2P_FAKE_READ(ListOperations, ListOperationsRequest, ListOperationsResponse,
-              List(state.operations, response->mutable_operations()))
+              List(state, state.operations, *request, response->mutable_operations(), response))
 P2P_FAKE_READ(GetOperation, GetOperationRequest, Operation,
               Get("GetOperation", state.operations, request->name(), response))
 #undef P2P_FAKE_READ
@@ -170,7 +208,8 @@ P2P_FAKE_CHANGE(OpenDevice, OpenDeviceRequest, Device, state.OpenDevice(session,
 P2P_FAKE_CHANGE(CloseDevice, CloseDeviceRequest, Device, state.CloseDevice(session, request->name(), response))
 P2P_FAKE_CHANGE(DeviceReady, DeviceReadyRequest, Device, state.DeviceReady(session, *request, response))
 P2P_FAKE_CHANGE(ResetDevice, ResetDeviceRequest, Operation, state.ResetDevice(request->name(), response))
-P2P_FAKE_CHANGE(CreateExport, CreateExportRequest, Export, state.CreateExport(session, request->window(), response))
+P2P_FAKE_CHANGE(CreateExport, CreateExportRequest, Export,
+                state.CreateExport(session, request->window(), request->grade(), response))
 P2P_FAKE_CHANGE(DeleteExport, DeleteExportRequest, DeleteExportResponse,
                 state.DeleteExport(request->name(), response->mutable_operation()))
 P2P_FAKE_CHANGE(CreateAddressSpace, CreateAddressSpaceRequest, AddressSpace,
@@ -180,6 +219,27 @@ P2P_FAKE_CHANGE(DeleteAddressSpace, DeleteAddressSpaceRequest, DeleteAddressSpac
 P2P_FAKE_CHANGE(Map, MapRequest, Mapping, state.Map(session, *request, response))
 P2P_FAKE_CHANGE(MapMemory, MapMemoryRequest, Mapping, state.MapMemory(session, *request, response))
 P2P_FAKE_CHANGE(Unmap, UnmapRequest, Mapping, state.Unmap(request->name(), response))
+P2P_FAKE_CHANGE(RevokeExport, RevokeExportRequest, Operation, state.RevokeExport(request->name(), response))
+P2P_FAKE_CHANGE(Acquire, AcquireRequest, AcquireResponse, state.Acquire(session, *request, response))
+P2P_FAKE_CHANGE(BatchMap, BatchMapRequest, BatchMapResponse, state.BatchMap(session, *request, response))
+P2P_FAKE_CHANGE(BatchUnmap, BatchUnmapRequest, BatchUnmapResponse, state.BatchUnmap(*request, response))
 #undef P2P_FAKE_CHANGE
+
+grpc::Status FakeBroker::RevokeSession(grpc::ServerContext* context, const v1::RevokeSessionRequest* request,
+                                       v1::Operation* response) {
+  const grpc::Status status =
+      Answer("RevokeSession", context, request->request_id(), response,
+             [&](const std::string&, FakeState& state) { return state.RevokeSession(request->name(), response); });
+  if (status.ok()) end_session_(request->name(), request->reason());
+  return status;
+}
+
+// Needs no token.
+grpc::Status FakeBroker::Ping(grpc::ServerContext* /*context*/, const v1::PingRequest* /*request*/,
+                              v1::PingResponse* /*response*/) {
+  calls_.Log({.method = "Ping", .request_id = ""});
+  if (const auto hook = calls_.TakeHook("Ping")) hook();
+  return calls_.TakeFailure("Ping").value_or(grpc::Status::OK);
+}
 
 }  // namespace p2p::testing

@@ -20,7 +20,10 @@ class FakeBroker final : public v1::Broker::Service {
  public:
   // Sends a Grant, with a descriptor, to a session.
   using SendGrant = std::function<void(const std::string& session, const v1::Grant& grant)>;
-  explicit FakeBroker(SendGrant send_grant) : send_grant_(std::move(send_grant)) {}
+  // Ends a session's channel, for this reason.
+  using EndSession = std::function<void(const std::string& session, const std::string& reason)>;
+  FakeBroker(SendGrant send_grant, EndSession end_session)
+      : send_grant_(std::move(send_grant)), end_session_(std::move(end_session)) {}
 
   FakeCalls& calls() { return calls_; }
   // Works on the state under its lock; the changes are seen by watchers.
@@ -30,6 +33,7 @@ class FakeBroker final : public v1::Broker::Service {
 
 #define P2P_FAKE_METHOD(method, Request, Response) \
   grpc::Status method(grpc::ServerContext* context, const v1::Request* request, v1::Response* response) override
+  P2P_FAKE_METHOD(Ping, PingRequest, PingResponse);
   P2P_FAKE_METHOD(GetStatus, GetStatusRequest, Status);
   P2P_FAKE_METHOD(ListDevices, ListDevicesRequest, ListDevicesResponse);
   P2P_FAKE_METHOD(GetDevice, GetDeviceRequest, Device);
@@ -38,10 +42,14 @@ class FakeBroker final : public v1::Broker::Service {
   P2P_FAKE_METHOD(DeviceReady, DeviceReadyRequest, Device);
   P2P_FAKE_METHOD(ResetDevice, ResetDeviceRequest, Operation);
   P2P_FAKE_METHOD(ListSessions, ListSessionsRequest, ListSessionsResponse);
+  P2P_FAKE_METHOD(GetSession, GetSessionRequest, Session);
+  P2P_FAKE_METHOD(RevokeSession, RevokeSessionRequest, Operation);
   P2P_FAKE_METHOD(CreateExport, CreateExportRequest, Export);
   P2P_FAKE_METHOD(ListExports, ListExportsRequest, ListExportsResponse);
   P2P_FAKE_METHOD(GetExport, GetExportRequest, Export);
   P2P_FAKE_METHOD(DeleteExport, DeleteExportRequest, DeleteExportResponse);
+  P2P_FAKE_METHOD(RevokeExport, RevokeExportRequest, Operation);
+  P2P_FAKE_METHOD(Acquire, AcquireRequest, AcquireResponse);
   P2P_FAKE_METHOD(CreateAddressSpace, CreateAddressSpaceRequest, AddressSpace);
   P2P_FAKE_METHOD(ListAddressSpaces, ListAddressSpacesRequest, ListAddressSpacesResponse);
   P2P_FAKE_METHOD(GetAddressSpace, GetAddressSpaceRequest, AddressSpace);
@@ -49,6 +57,8 @@ class FakeBroker final : public v1::Broker::Service {
   P2P_FAKE_METHOD(Map, MapRequest, Mapping);
   P2P_FAKE_METHOD(MapMemory, MapMemoryRequest, Mapping);
   P2P_FAKE_METHOD(Unmap, UnmapRequest, Mapping);
+  P2P_FAKE_METHOD(BatchMap, BatchMapRequest, BatchMapResponse);
+  P2P_FAKE_METHOD(BatchUnmap, BatchUnmapRequest, BatchUnmapResponse);
   P2P_FAKE_METHOD(ListMappings, ListMappingsRequest, ListMappingsResponse);
   P2P_FAKE_METHOD(GetMapping, GetMappingRequest, Mapping);
   P2P_FAKE_METHOD(ListOperations, ListOperationsRequest, ListOperationsResponse);
@@ -64,9 +74,13 @@ class FakeBroker final : public v1::Broker::Service {
                       Response* response,
                       const std::function<grpc::Status(const std::string& session, FakeState& state)>& work)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Sends the descriptor that this answer grants, if any.
+  template <typename Response>
+  void Grant(const std::string& session, const std::string& request_id, const Response& response);
   std::string SessionOf(grpc::ServerContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const SendGrant send_grant_;
+  const EndSession end_session_;
   FakeCalls calls_;
   p2pd::Mutex mutex_;
   std::condition_variable_any changed_;

@@ -24,6 +24,11 @@ void FakeCalls::FailNext(const std::string& method, grpc::Status status) {
   failures_[method] = std::move(status);
 }
 
+void FakeCalls::FailNextAfterwards(const std::string& method, grpc::Status status) {
+  MutexLock lock(mutex_);
+  late_failures_[method] = std::move(status);
+}
+
 void FakeCalls::BeforeNextReply(const std::string& method, std::function<void()> hook) {
   MutexLock lock(mutex_);
   hooks_[method] = std::move(hook);
@@ -41,6 +46,13 @@ std::vector<FakeCalls::Call> FakeCalls::Of(const std::string& method) const {
 std::optional<grpc::Status> FakeCalls::TakeFailure(const std::string& method) {
   MutexLock lock(mutex_);
   auto failure = failures_.extract(method);
+  if (failure.empty()) return std::nullopt;
+  return std::move(failure.mapped());
+}
+
+std::optional<grpc::Status> FakeCalls::TakeLateFailure(const std::string& method) {
+  MutexLock lock(mutex_);
+  auto failure = late_failures_.extract(method);
   if (failure.empty()) return std::nullopt;
   return std::move(failure.mapped());
 }

@@ -29,12 +29,15 @@ class FakeCalls {
 
   // The next call of `method` fails with `status`, and does nothing.
   void FailNext(const std::string& method, grpc::Status status);
+  // The next call of `method` fails with `status` once it is done, its grant included.
+  void FailNextAfterwards(const std::string& method, grpc::Status status);
   // Once the next call of `method` is done, before its reply is sent.
   void BeforeNextReply(const std::string& method, std::function<void()> hook);
   std::vector<Call> Of(const std::string& method) const;
 
   // For the fake itself.
   std::optional<grpc::Status> TakeFailure(const std::string& method);
+  std::optional<grpc::Status> TakeLateFailure(const std::string& method);
   std::function<void()> TakeHook(const std::string& method);
   void Log(Call call);
   // The serialized outcome of `session`'s earlier request, if there was one.
@@ -44,6 +47,7 @@ class FakeCalls {
  private:
   mutable p2pd::Mutex mutex_;
   std::map<std::string, grpc::Status> failures_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, grpc::Status> late_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::function<void()>> hooks_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> outcomes_ ABSL_GUARDED_BY(mutex_);
   std::vector<Call> calls_ ABSL_GUARDED_BY(mutex_);

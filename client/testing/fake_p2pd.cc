@@ -52,7 +52,8 @@ void Shutdown(const UniqueFd& fd) { shutdown(fd.get(), SHUT_RDWR); }
 
 FakeP2pd::FakeP2pd() : directory_(MakeDirectory()) {
   broker_ = std::make_unique<FakeBroker>(
-      [this](const std::string& session, const v1::Grant& grant) { SendGrant(session, grant); });
+      [this](const std::string& session, const v1::Grant& grant) { SendGrant(session, grant); },
+      [this](const std::string& session, const std::string& reason) { EndSession(session, reason); });
   grpc::ServerBuilder builder;
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
@@ -146,6 +147,8 @@ void FakeP2pd::Handle(const std::string& session, int socket, const v1::ClientFr
     if (!has_fd) return;
     broker_->WithState([&](FakeState& state) { state.memories.insert({session, frame.offer_memory().name()}); });
     internal::SendPacket(FdRef(socket), answer.SerializeAsString()).IgnoreError();
+  } else if (frame.has_withdraw_memory()) {
+    broker_->WithState([&](FakeState& state) { state.memories.erase({session, frame.withdraw_memory().name()}); });
   } else if (frame.has_ack_quiesce()) {
     MutexLock lock(mutex_);
     acks_.push_back(frame.ack_quiesce().operation());
@@ -165,10 +168,21 @@ void FakeP2pd::SendGrant(const std::string& session, const v1::Grant& grant) {
 }
 
 void FakeP2pd::SendGrantNow(const Grant& grant) {
-  const UniqueFd device(memfd_create("fake-vfio-device", MFD_CLOEXEC));
+  const bool dma_buf = grant.frame.grant().kind() == v1::Grant::DMA_BUF;
+  const UniqueFd granted(memfd_create(dma_buf ? "fake-dma-buf" : "fake-vfio-device", MFD_CLOEXEC));
   const auto socket = session_sockets_.find(grant.session);
   if (socket == session_sockets_.end()) return;
-  internal::SendPacket(FdRef(socket->second), grant.frame.SerializeAsString(), FdRef(device)).IgnoreError();
+  internal::SendPacket(FdRef(socket->second), grant.frame.SerializeAsString(), FdRef(granted)).IgnoreError();
+}
+
+void FakeP2pd::EndSession(const std::string& session, const std::string& reason) {
+  v1::ServerFrame frame;
+  frame.mutable_ended()->set_reason(reason);
+  MutexLock lock(mutex_);
+  const auto socket = session_sockets_.find(session);
+  if (socket == session_sockets_.end()) return;
+  internal::SendPacket(FdRef(socket->second), frame.SerializeAsString()).IgnoreError();
+  shutdown(socket->second, SHUT_RDWR);
 }
 
 void FakeP2pd::CutGrpcConnections() {

@@ -27,6 +27,8 @@ class FakeP2pd {
  public:
   // What the links in /proc/self/fd of the device fds that it grants contain.
   static constexpr char kDeviceFd[] = "memfd:fake-vfio-device";
+  // And of the dma-bufs.
+  static constexpr char kDmaBuf[] = "memfd:fake-dma-buf";
 
   FakeP2pd();
   ~FakeP2pd();
@@ -73,6 +75,7 @@ class FakeP2pd {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void SendGrant(const std::string& session, const v1::Grant& grant) ABSL_LOCKS_EXCLUDED(mutex_);
   void SendGrantNow(const Grant& grant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndSession(const std::string& session, const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex_);
   int LastSocket() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::string directory_;

@@ -132,7 +132,7 @@ grpc::Status FakeState::CloseDevice(const std::string& session, const std::strin
   v1::Operation operation = NewOperation(v1::Operation::DRIVER_END, name);
   const auto all = exports;
   for (const auto& [export_name, entry] : all) {
-    if (entry.window().device() == name) RevokeExport(export_name, operation);
+    if (entry.window().device() == name) EndExport(export_name, operation);
   }
   operations[operation.name()] = operation;
   found->second.clear_driver_session();
@@ -203,7 +203,8 @@ grpc::Status FakeState::ResetDevice(const std::string& name, v1::Operation* oper
   return grpc::Status::OK;
 }
 
-grpc::Status FakeState::CreateExport(const std::string& session, const v1::Window& window, v1::Export* result) {
+grpc::Status FakeState::CreateExport(const std::string& session, const v1::Window& window, v1::Grade grade,
+                                     v1::Export* result) {
   const auto device = devices.find(window.device());
   if (device == devices.end()) return NotFound("CreateExport", window.device());
   const auto& bars = device->second.bars();
@@ -216,7 +217,7 @@ grpc::Status FakeState::CreateExport(const std::string& session, const v1::Windo
   result->set_session(session);
   *result->mutable_window() = window;
   result->set_kind(bar->kind());
-  result->set_grade(v1::MAPPED);
+  result->set_grade(grade == v1::RAW ? v1::RAW : v1::MAPPED);
   result->set_generation(device->second.generation());
   result->set_rule("everything for tests");
   exports[result->name()] = *result;
@@ -233,7 +234,7 @@ void FakeState::RevokeMapping(const std::string& name, v1::Operation& operation)
   *AddEvent(v1::Event::DELETED).mutable_mapping() = mapping.mapped();
 }
 
-void FakeState::RevokeExport(const std::string& name, v1::Operation& operation) {
+void FakeState::EndExport(const std::string& name, v1::Operation& operation) {
   const auto all = mappings;
   for (const auto& [mapping_name, mapping] : all) {
     if (mapping.export_() == name) RevokeMapping(mapping_name, operation);
@@ -245,8 +246,21 @@ grpc::Status FakeState::DeleteExport(const std::string& name, v1::Operation* ope
   const auto found = exports.find(name);
   if (found == exports.end()) return NotFound("DeleteExport", name);
   *operation = NewOperation(v1::Operation::RELEASE, found->second.window().device());
-  RevokeExport(name, *operation);
+  EndExport(name, *operation);
   operations[operation->name()] = *operation;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeState::RevokeExport(const std::string& name, v1::Operation* operation) {
+  const grpc::Status status = DeleteExport(name, operation);
+  return status.error_code() == grpc::StatusCode::NOT_FOUND ? NotFound("RevokeExport", name) : status;
+}
+
+grpc::Status FakeState::RevokeSession(const std::string& name, v1::Operation* operation) {
+  if (sessions.count(name) == 0) return NotFound("RevokeSession", name);
+  *operation = NewOperation(v1::Operation::SESSION_END, "");
+  operations[operation->name()] = *operation;
+  EndSession(name);
   return grpc::Status::OK;
 }
 
@@ -317,6 +331,9 @@ grpc::Status FakeState::MapMemory(const std::string& session, const v1::MapMemor
 }
 
 grpc::Status FakeState::Unmap(const std::string& name, v1::Mapping* result) {
+  if (stuck_mappings.count(name) != 0) {
+    return Failure(grpc::StatusCode::INTERNAL, v1::ErrorDetail::KERNEL, "IOMMU_IOAS_UNMAP", name, "it does not go");
+  }
   const auto mapping = mappings.extract(name);
   if (mapping.empty()) return NotFound("Unmap", name);
   *result = mapping.mapped();

@@ -30,7 +30,9 @@ class FakeState {
   grpc::Status CloseDevice(const std::string& session, const std::string& name, v1::Device* device);
   grpc::Status DeviceReady(const std::string& session, const v1::DeviceReadyRequest& request, v1::Device* device);
   grpc::Status ResetDevice(const std::string& name, v1::Operation* operation);
-  grpc::Status CreateExport(const std::string& session, const v1::Window& window, v1::Export* result);
+  grpc::Status RevokeSession(const std::string& name, v1::Operation* operation);
+  grpc::Status RevokeExport(const std::string& name, v1::Operation* operation);
+  grpc::Status CreateExport(const std::string& session, const v1::Window& window, v1::Grade grade, v1::Export* result);
   grpc::Status DeleteExport(const std::string& name, v1::Operation* operation);
   grpc::Status CreateAddressSpace(const std::string& session, const v1::CreateAddressSpaceRequest& request,
                                   v1::AddressSpace* result);
@@ -38,6 +40,10 @@ class FakeState {
   grpc::Status Map(const std::string& session, const v1::MapRequest& request, v1::Mapping* result);
   grpc::Status MapMemory(const std::string& session, const v1::MapMemoryRequest& request, v1::Mapping* result);
   grpc::Status Unmap(const std::string& name, v1::Mapping* result);
+  // All or nothing (fake_batches.cc).
+  grpc::Status Acquire(const std::string& session, const v1::AcquireRequest& request, v1::AcquireResponse* response);
+  grpc::Status BatchMap(const std::string& session, const v1::BatchMapRequest& request, v1::BatchMapResponse* response);
+  grpc::Status BatchUnmap(const v1::BatchUnmapRequest& request, v1::BatchUnmapResponse* response);
 
   std::map<std::string, v1::Device> devices;
   std::map<std::string, v1::Session> sessions;
@@ -48,13 +54,19 @@ class FakeState {
   std::set<std::pair<std::string, std::string>> memories;  // session, name
   std::vector<v1::Event> events;                           // every change so far
 
+  // What a test can set: the most that a page of a list holds, a token that every page names as the next, and
+  // mappings that the kernel fails to unmap.
+  uint32_t page_size = 1000;
+  std::string stuck_page_token;
+  std::set<std::string> stuck_mappings;
+
  private:
   std::string NewName(const char* kind) { return kind + std::to_string(++last_id_); }
   v1::Event& AddEvent(v1::Event::Type type);
   void ChangeDevice(v1::Device& device, v1::Device::State state);
   v1::Operation NewOperation(v1::Operation::Kind kind, const std::string& device);
   void RevokeMapping(const std::string& name, v1::Operation& operation);
-  void RevokeExport(const std::string& name, v1::Operation& operation);
+  void EndExport(const std::string& name, v1::Operation& operation);
 
   uint64_t last_id_ = 0;
   uint64_t next_iova_ = 0x100000000;
