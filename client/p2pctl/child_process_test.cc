@@ -79,8 +79,8 @@ TEST_F(ChildProcessTest, NothingElseThatIsOpenReachesIt) {
   const UniqueFd passed = Memory("passed");
   const UniqueFd leaky(fcntl(passed.get(), F_DUPFD, 20));  // not O_CLOEXEC
   options_.fds = {{.name = "passed", .fd = passed.get()}};
-  EXPECT_EQ(RunScript("ls /proc/$$/fd | tr '\\n' ' '"), 0);
-  EXPECT_EQ(Output(), "0 1 2 3 ");
+  EXPECT_EQ(RunScript("ls /proc/$$/fd; true"), 0);
+  EXPECT_EQ(Output(), "0\n1\n2\n3\n");
 }
 
 TEST_F(ChildProcessTest, WithoutDescriptorsNothingIsAnnounced) {

@@ -37,6 +37,11 @@ class RunTest : public P2pctlProcessFixture {
     frame.mutable_quiesce_requested()->set_device(device);
     p2pd_.Send(frame);
   }
+  void Resume(const char* device) {
+    v1::ServerFrame frame;
+    frame.mutable_resumed()->set_device(device);
+    p2pd_.Send(frame);
+  }
   // Ends the command; its exit status.
   static int Finish(P2pctlProcess& process) {
     process.child.Signal(SIGTERM);
@@ -47,7 +52,7 @@ class RunTest : public P2pctlProcessFixture {
 TEST_F(RunTest, TheCommandGetsDescriptorsAsServicesDo) {
   EXPECT_EQ(RunP2pctl({"run", "--acquire", "01:00.0/2+64K", "--drive=02:00.0", "--", "sh", "-c",
                        "readlink /proc/$$/fd/3 /proc/$$/fd/4; echo $LISTEN_FDS $LISTEN_FDNAMES; [ $LISTEN_PID = $$ ]; "
-                       "echo $?; echo $P2PD_DEVICES; ls /proc/$$/fd | tr '\\n' ' '"}),
+                       "echo $?; echo $P2PD_DEVICES; ls /proc/$$/fd; true"}),
             0)
       << err_;
   EXPECT_EQ(out_,
@@ -56,7 +61,7 @@ TEST_F(RunTest, TheCommandGetsDescriptorsAsServicesDo) {
             "2 0000-01-00.0-bar2:0000-02-00.0\n"
             "0\n"
             "devices/0000:02:00.0\n"
-            "0 1 2 3 4 ");
+            "0\n1\n2\n3\n4\n");
 }
 
 TEST_F(RunTest, TheCommandKnowsItsSessionAndItsExports) {
@@ -120,16 +125,35 @@ TEST_F(RunTest, ACommandThatCooperatesIsToldToStopAndItsAnswerIsPassedOn) {
   EXPECT_TRUE(p2pd_.acks().empty());
   Notify(address, "X_P2PD_QUIESCED=1");
   EXPECT_EQ(p2pd_.WaitForAcks(1)[0], "operations/9");
-  v1::ServerFrame resumed;
-  resumed.mutable_resumed()->set_device(kExporter);
-  p2pd_.Send(resumed);
+  Resume(kExporter);
   EXPECT_EQ(process->out.Next(), "go");
   EXPECT_EQ(Finish(*process), 7);
+}
+
+TEST_F(RunTest, ItGoesOnOnlyOnceAllThatItWasStoppedForIsBack) {
+  const auto process = StartP2pctl(
+      {"run", "--quiesce", "--acquire=01:00.0/2+64K", "--acquire=02:00.0/0+4K", "--", "sh", "-c", kObedient});
+  process->out.Next();
+  RequestQuiesce(kExporter);
+  EXPECT_EQ(process->out.Next(), "stop");
+  RequestQuiesce(kImporter);
+  EXPECT_EQ(process->out.Next(), "stop");
+  Resume(kExporter);
+  RequestQuiesce(kImporter);  // which is dealt with after Resumed
+  EXPECT_EQ(process->out.Next(), "stop");
+  Resume(kImporter);
+  EXPECT_EQ(process->out.Next(), "go");
+  EXPECT_EQ(Finish(*process), 7);
+  EXPECT_EQ(process->out.Rest(), "");  // it was told once
 }
 
 TEST_F(RunTest, ADriverIsToldOfAResetAndItsReadyIsForTheNewGeneration) {
   const auto process = StartP2pctl({"run", "--quiesce", "--drive=02:00.0", "--", "sh", "-c", kObedient});
   const std::string address = process->out.Next();
+  RequestQuiesce(kImporter);
+  EXPECT_EQ(process->out.Next(), "stop");
+  Notify(address, "X_P2PD_QUIESCED=1");
+  p2pd_.WaitForAcks(1);
   ASSERT_TRUE(Connect()->ResetDevice(kImporter).ok());
   EXPECT_EQ(process->out.Next(), "go");
   std::promise<void> ready;

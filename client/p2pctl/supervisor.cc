@@ -48,10 +48,10 @@ void Supervisor::Tell(const ChildProcess& command, News news) {
     StopOf(command, std::move(*request));
   } else if (const auto* resumed = std::get_if<v1::Resumed>(&news)) {
     // Of a device that it drives, it said so itself.
-    if (generations_.count(resumed->device()) == 0) SignalIfItCooperates(command, SIGUSR2);
+    if (generations_.count(resumed->device()) == 0) GoOn(command, resumed->device());
   } else if (const auto* reset = std::get_if<DeviceWasReset>(&news)) {
     generations_[reset->device.name()] = reset->device.generation();
-    SignalIfItCooperates(command, SIGUSR2);
+    GoOn(command, reset->device.name());
   } else if (const auto* why = std::get_if<absl::Status>(&news)) {
     session_ended_ = *why;
     context_.Note("the session has ended, and with it what the command was given: it gets SIGTERM");
@@ -61,16 +61,19 @@ void Supervisor::Tell(const ChildProcess& command, News news) {
 
 void Supervisor::StopOf(const ChildProcess& command, QuiesceRequest request) {
   if (!Holds(request.device())) return;  // nothing that the command can use: acknowledged
-  if (!cooperates_) {
+  if (cooperates_) {
+    stopped_for_.insert(request.device());
+    command.Signal(SIGUSR1);
+  } else {
     context_.Note(
         absl::StrCat(request.device(), " is taken away: the command is not told (--quiesce), and is cut off"));
   }
-  SignalIfItCooperates(command, SIGUSR1);
   unanswered_.push_back(std::move(request));
 }
 
-void Supervisor::SignalIfItCooperates(const ChildProcess& command, int number) {
-  if (cooperates_) command.Signal(number);
+void Supervisor::GoOn(const ChildProcess& command, const std::string& device) {
+  const bool stopped = stopped_for_.erase(device) != 0;
+  if (stopped && stopped_for_.empty()) command.Signal(SIGUSR2);
 }
 
 void Supervisor::Hear(const std::vector<std::string>& lines) {

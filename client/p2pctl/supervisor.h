@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,8 @@ class Supervisor {
  private:
   void Tell(const ChildProcess& command, News news);
   void StopOf(const ChildProcess& command, QuiesceRequest request);
-  void SignalIfItCooperates(const ChildProcess& command, int number);
+  // `device` can be used again, or set up again: the command goes on once that is so of all it was stopped for.
+  void GoOn(const ChildProcess& command, const std::string& device);
   void Hear(const std::vector<std::string>& lines);
   bool Holds(const std::string& device) const;
 
@@ -46,6 +48,7 @@ class Supervisor {
   // Of each driven device: the one that its next READY=1 is about.
   std::map<std::string, uint64_t> generations_;
   std::vector<QuiesceRequest> unanswered_;
+  std::set<std::string> stopped_for_;  // devices, since the last SIGUSR2
   absl::Status session_ended_;
 };
 
