@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/connection.h"
+#include "client/fork.h"
 
 namespace p2p {
 
@@ -15,10 +16,15 @@ struct EventStream::Impl {
 
 EventStream::EventStream(std::shared_ptr<internal::Connection> connection) : impl_(std::make_unique<Impl>()) {
   impl_->connection = std::move(connection);
+  const internal::InsideGrpc inside;
   impl_->reader = impl_->connection->Watch(impl_->context);
 }
 
 EventStream::~EventStream() {
+  if (impl_->connection->fd_channel().inherited()) {
+    impl_.release();  // gRPC's objects are the parent's
+    return;
+  }
   Cancel();
   while (Next().ok()) {
   }
@@ -26,6 +32,8 @@ EventStream::~EventStream() {
 
 absl::StatusOr<v1::Event> EventStream::Next() {
   if (!impl_->ended.ok()) return impl_->ended;
+  if (impl_->connection->fd_channel().inherited()) return impl_->connection->fd_channel().ended();
+  const internal::InsideGrpc inside;
   v1::Event event;
   if (impl_->reader->Read(&event)) return event;
   impl_->ended = impl_->connection->Explain("WatchEvents", impl_->reader->Finish());
@@ -33,6 +41,8 @@ absl::StatusOr<v1::Event> EventStream::Next() {
   return impl_->ended;
 }
 
-void EventStream::Cancel() { impl_->context.TryCancel(); }
+void EventStream::Cancel() {
+  if (!impl_->connection->fd_channel().inherited()) impl_->context.TryCancel();
+}
 
 }  // namespace p2p
