@@ -101,7 +101,8 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const ChildOptions& options) {
   if (pipe2(ends, O_CLOEXEC) != 0) return p2pd::ErrnoError("pipe2", options.command[0], errno);
   const p2pd::UniqueFd reader(ends[0]);
   p2pd::UniqueFd writer(ends[1]);
-  const pid_t pid = fork();
+  // Not fork(): what libraries want done around that is for a child that goes on using them.
+  const pid_t pid = _Fork();
   if (pid < 0) return p2pd::ErrnoError("fork", options.command[0], errno);
   if (pid == 0) {
     // The targets from 3 on may be where the pipe is.

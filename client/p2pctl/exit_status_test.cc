@@ -63,6 +63,12 @@ TEST_F(ExitStatusTest, WithoutP2pdItSaysHowToLookForIt) {
             "Hint: is p2pd running? systemctl status p2pd\n");
 }
 
+TEST_F(ExitStatusTest, AnOlderP2pdIsSuspectedWhereItDoesNotKnowTheRequest) {
+  p2pd_.calls().FailNext("GetStatus", grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
+  EXPECT_EQ(Run({"status"}), ExitStatus::kFailed);
+  EXPECT_EQ(err_, "p2pctl: p2pd does not know this request\nHint: is it older than p2pctl? p2pctl status\n");
+}
+
 TEST_F(ExitStatusTest, WithJsonTheErrorIsAnObjectWithItsFacts) {
   v1::ErrorDetail detail;
   detail.set_reason(v1::ErrorDetail::POLICY);

@@ -8,6 +8,7 @@
 #include "client/error.h"
 #include "client/p2pctl/command_line.h"
 #include "client/p2pctl/commands.h"
+#include "daemon/base/errors.h"
 
 namespace p2p::ctl {
 namespace {
@@ -29,6 +30,13 @@ void PrintError(const absl::Status& status, ExitStatus exit_status, bool json, C
 bool WantsJson(const std::vector<std::string>& words) {
   const auto dashes = std::find(words.begin(), words.end(), "--");
   return std::find(words.begin(), dashes, "--json") != dashes;
+}
+
+// gRPC has no words for it.
+absl::Status InWords(absl::Status status) {
+  if (!absl::IsUnimplemented(status) || !status.message().empty()) return status;
+  return p2pd::MakeError(absl::StatusCode::kUnimplemented, {.hint = "is it older than p2pctl? p2pctl status"},
+                         "p2pd does not know this request");
 }
 
 ExitStatus Finish(absl::Status status, std::optional<int> chosen, bool json, Console& console) {
@@ -65,7 +73,7 @@ ExitStatus RunP2pctl(const std::vector<std::string>& words, Console& console) {
   }
   Context context(line->options, console);
   const absl::Status status = line->command->run(context, line->arguments);
-  return Finish(status, context.exit_status(), context.json(), console);
+  return Finish(InWords(status), context.exit_status(), context.json(), console);
 }
 
 }  // namespace p2p::ctl
