@@ -17,26 +17,38 @@ namespace p2p::ctl {
 
 // What a command was given.
 struct Arguments {
-  std::string object;                       // the operand, as the API names it
-  std::map<std::string, uint64_t> options;  // "--count" -> 3; 1 for a switch
+  std::string object;                                      // the operand, as the API names it
+  std::map<std::string, uint64_t> numbers;                 // "--count" -> 3; 1 for a switch
+  std::map<std::string, std::vector<std::string>> values;  // "--drive" -> each value, parsed, in order
+  std::vector<std::string> trailing;                       // what stood after "--"
 
   // 0 where it was not given.
-  uint64_t Option(const std::string& name) const {
-    const auto option = options.find(name);
-    return option == options.end() ? 0 : option->second;
+  uint64_t Number(const std::string& name) const {
+    const auto number = numbers.find(name);
+    return number == numbers.end() ? 0 : number->second;
+  }
+  bool Has(const std::string& name) const { return Number(name) != 0; }
+  // None where it was not given.
+  std::vector<std::string> Values(const std::string& name) const {
+    const auto found = values.find(name);
+    return found == values.end() ? std::vector<std::string>() : found->second;
   }
 };
+
+// What somebody typed, as the API wants it. Errors: InvalidArgument, with what would be right.
+using ParseText = absl::StatusOr<std::string> (*)(absl::string_view typed);
 
 struct Operand {
   std::string placeholder;  // "BDF"
   std::string help;
-  absl::StatusOr<std::string> (*parse)(absl::string_view typed);
+  ParseText parse;
 };
 
 struct CommandOption {
   std::string name;         // "--count"
-  std::string placeholder;  // "N": takes a number above 0; "": a switch
+  std::string placeholder;  // "" for a switch
   std::string help;
+  ParseText parse = nullptr;  // of a text that may be given more than once; null: one number above 0
 };
 
 struct Command {
@@ -44,6 +56,7 @@ struct Command {
   std::string help;
   std::optional<Operand> operand;
   std::vector<CommandOption> options;
+  std::string trailing;  // "COMMAND [ARGUMENT...]": what must follow a "--"; "" for nothing
   absl::Status (*run)(Context& context, const Arguments& arguments);
 };
 

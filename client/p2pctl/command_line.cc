@@ -1,5 +1,7 @@
 #include "client/p2pctl/command_line.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <utility>
@@ -26,6 +28,8 @@ constexpr char kFooter[] = R"(Exit status:
   4  denied by policy
   5  no such object
   6  no answer in time
+run: the exit status of COMMAND, 128+N if signal N ended it; 126 if it cannot
+be executed, 127 if there is no such command
 
 See p2pctl(1).)";
 constexpr char kCommandFooter[] = "Options of every command, and the exit status: p2pctl --help";
@@ -40,7 +44,8 @@ struct Parser {
   CLI::App app{kDescription, "p2pctl"};
   CommandLine result;
   std::string operand;
-  std::map<const Command*, std::map<std::string, uint64_t>> options;
+  std::map<const Command*, std::map<std::string, uint64_t>> numbers;
+  std::map<const Command*, std::map<std::string, std::vector<std::string>>> values;
   double timeout = 0;
 };
 
@@ -85,10 +90,31 @@ void AddGlobalOptions(Parser& parser) {
   app.set_version_flag("--version", absl::StrCat("p2pctl ", p2pd::kVersion), "Show the version");
 }
 
+void AddCommandOption(Parser& parser, const Command& command, const CommandOption& option, CLI::App& app) {
+  if (option.parse != nullptr) {
+    app.add_option(option.name, parser.values[&command][option.name], option.help)
+        ->allow_extra_args(false)  // one value each time
+        ->type_name(option.placeholder);
+    return;
+  }
+  uint64_t& number = parser.numbers[&command][option.name];
+  if (option.placeholder.empty()) {
+    app.add_flag(option.name, number, option.help);
+  } else {
+    app.add_option(option.name, number, option.help)
+        ->check(Check(IsCount, "a whole number above 0"))
+        ->type_name(option.placeholder);
+  }
+}
+
 // The command `name` among those of `app`; null if there is none.
 CLI::App* Find(CLI::App& app, const std::string& name) {
   const auto found = app.get_subcommands([&name](CLI::App* command) { return command->get_name() == name; });
   return found.empty() ? nullptr : found.front();
+}
+
+std::string FullName(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name() : absl::StrCat(FullName(*app.get_parent()), " ", app.get_name());
 }
 
 void AddCommand(Parser& parser, const Command& command) {
@@ -107,26 +133,16 @@ void AddCommand(Parser& parser, const Command& command) {
   if (command.operand.has_value()) {
     app->add_option(command.operand->placeholder, parser.operand, command.operand->help)->required()->type_name("");
   }
-  for (const CommandOption& option : command.options) {
-    uint64_t& value = parser.options[&command][option.name];
-    if (option.placeholder.empty()) {
-      app->add_flag(option.name, value, option.help);
-    } else {
-      app->add_option(option.name, value, option.help)
-          ->check(Check(IsCount, "a whole number above 0"))
-          ->type_name(option.placeholder);
-    }
+  if (!command.trailing.empty()) {
+    app->footer(absl::StrCat("In full: ", FullName(*app), " [OPTIONS] -- ", command.trailing, "\n", kCommandFooter));
   }
+  for (const CommandOption& option : command.options) AddCommandOption(parser, command, option, *app);
 }
 
 // The innermost command that was named, and what one may say after it.
 const CLI::App& Innermost(const CLI::App& app) {
   const auto named = app.get_subcommands();
   return named.empty() ? app : Innermost(*named.back());
-}
-
-std::string FullName(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name() : absl::StrCat(FullName(*app.get_parent()), " ", app.get_name());
 }
 
 std::vector<std::string> OptionNames(const CLI::App& app) {
@@ -153,21 +169,55 @@ absl::Status DidYouMean(absl::string_view what, const std::string& word, const C
   return UsageError(absl::StrCat(what, " '", word, "'"), hint);
 }
 
+bool TakesTrailing(const CLI::App& app, const std::vector<Command>& known) {
+  const auto is_it = [&](const Command& command) {
+    return !command.trailing.empty() && FullName(app) == absl::StrCat("p2pctl ", command.name);
+  };
+  return std::any_of(known.begin(), known.end(), is_it);
+}
+
 // Says what is wrong in p2pctl's own words where they are better than CLI11's.
-absl::Status Explain(const CLI::App& app, const CLI::ParseError& error) {
+absl::Status Explain(const CLI::App& app, const std::vector<Command>& known, const CLI::ParseError& error) {
   const CLI::App& innermost = Innermost(app);
   const std::vector<std::string> commands = CommandNames(innermost);
   const std::vector<std::string> extras = app.remaining(/*recurse=*/true);
   if (!extras.empty() && absl::StartsWith(extras[0], "-")) {
-    return DidYouMean("unknown option", extras[0], innermost, OptionNames(innermost));
+    return DidYouMean("unknown option", extras[0].substr(0, extras[0].find('=')), innermost, OptionNames(innermost));
   }
   if (!extras.empty() && !commands.empty()) return DidYouMean("unknown command", extras[0], innermost, commands);
+  if (!extras.empty() && TakesTrailing(innermost, known)) {
+    return UsageError(absl::StrCat("unexpected argument '", extras[0], "'"), "the command to run stands after --");
+  }
   if (!extras.empty()) return DidYouMean("unexpected argument", extras[0], innermost, {});
   const std::string help = absl::StrCat(FullName(innermost), " --help tells how");
   if (!commands.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     return UsageError("a command is missing", absl::StrCat("one of ", absl::StrJoin(commands, ", ")));
   }
   return UsageError(error.what(), help);
+}
+
+// The texts that were typed, as the API wants them.
+absl::Status ParseArguments(Parser& parser) {
+  CommandLine& result = parser.result;
+  const Command& command = *result.command;
+  result.arguments.numbers = parser.numbers[&command];
+  if (command.operand.has_value()) {
+    P2PD_ASSIGN_OR_RETURN(result.arguments.object, command.operand->parse(parser.operand));
+  }
+  for (const CommandOption& option : command.options) {
+    for (const std::string& typed : parser.values[&command][option.name]) {
+      P2PD_ASSIGN_OR_RETURN(std::string value, option.parse(typed));
+      result.arguments.values[option.name].push_back(std::move(value));
+    }
+  }
+  if (!command.trailing.empty() && result.arguments.trailing.empty()) {
+    return UsageError("the command to run is missing", absl::StrCat("p2pctl ", command.name, " -- ", command.trailing));
+  }
+  if (command.trailing.empty() && !result.arguments.trailing.empty()) {
+    return UsageError(absl::StrCat("unexpected argument '", result.arguments.trailing[0], "'"),
+                      absl::StrCat("p2pctl ", command.name, " --help tells how"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -181,8 +231,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
   parser.app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   AddGlobalOptions(parser);
   for (const Command& command : commands) AddCommand(parser, command);
+  const auto dashes = std::find(words.begin(), words.end(), "--");
+  if (dashes != words.end()) parser.result.arguments.trailing.assign(dashes + 1, words.end());
   try {
-    parser.app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+    parser.app.parse(std::vector<std::string>(std::make_reverse_iterator(dashes), words.rend()));
   } catch (const CLI::CallForHelp&) {
     parser.result.command = nullptr;
     parser.result.text = parser.app.help();
@@ -192,14 +244,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& wor
     parser.result.text = absl::StrCat(version.what(), "\n");
     return std::move(parser.result);
   } catch (const CLI::ParseError& error) {
-    return Explain(parser.app, error);
+    return Explain(parser.app, commands, error);
   }
-  CommandLine& result = parser.result;
-  result.options.timeout = absl::Seconds(parser.timeout);
-  result.arguments.options = parser.options[result.command];
-  if (result.command->operand.has_value()) {
-    P2PD_ASSIGN_OR_RETURN(result.arguments.object, result.command->operand->parse(parser.operand));
-  }
+  parser.result.options.timeout = absl::Seconds(parser.timeout);
+  P2PD_RETURN_IF_ERROR(ParseArguments(parser));
   return std::move(parser.result);
 }
 

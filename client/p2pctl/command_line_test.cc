@@ -10,6 +10,7 @@ namespace p2p::ctl {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class CommandLineTest : public ::testing::Test {
@@ -37,7 +38,10 @@ TEST_F(CommandLineTest, EveryCommandIsUnderstoodAndHasHelp) {
     ASSERT_TRUE(help.ok()) << help.status();
     EXPECT_EQ(help->command, nullptr);
     EXPECT_THAT(help->text, HasSubstr(command.help));
-    if (command.operand.has_value()) words.push_back(command.operand->placeholder == "BDF" ? "01:00.0" : "5");
+    const std::map<std::string, std::string> operands = {
+        {"BDF", "01:00.0"}, {"N", "5"}, {"SESSION", "7"}, {"NAME", "exports/12"}, {"WINDOW", "01:00.0/2+4K"}};
+    if (command.operand.has_value()) words.push_back(operands.at(command.operand->placeholder));
+    if (!command.trailing.empty()) words.insert(words.end(), {"--", "true"});
     const auto line = Parse(words);
     ASSERT_TRUE(line.ok()) << line.status();
     EXPECT_EQ(line->command, &command);
@@ -67,9 +71,37 @@ TEST_F(CommandLineTest, GlobalOptionsMayStandBeforeOrAfterTheCommand) {
 TEST_F(CommandLineTest, OptionsOfACommandReachIt) {
   const auto line = Parse({"watch", "--count", "3", "--until-in-sync"});
   ASSERT_TRUE(line.ok()) << line.status();
-  EXPECT_EQ(line->arguments.Option("--count"), 3u);
-  EXPECT_EQ(line->arguments.Option("--until-in-sync"), 1u);
-  EXPECT_EQ(Parse({"watch"})->arguments.Option("--count"), 0u);
+  EXPECT_EQ(line->arguments.Number("--count"), 3u);
+  EXPECT_EQ(line->arguments.Number("--until-in-sync"), 1u);
+  EXPECT_EQ(Parse({"watch"})->arguments.Number("--count"), 0u);
+}
+
+TEST_F(CommandLineTest, AnOptionWithATextMayBeGivenMoreThanOnce) {
+  const auto line = Parse({"acquire", "--for", "02:00.0", "01:00.0/2+4K", "--for=03:00.0", "--raw"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_THAT(line->arguments.Values("--for"), ElementsAre("devices/0000:02:00.0", "devices/0000:03:00.0"));
+  EXPECT_EQ(line->arguments.object, "01:00.0/2+4K");
+  EXPECT_TRUE(line->arguments.Has("--raw"));
+}
+
+TEST_F(CommandLineTest, WhatFollowsTwoDashesIsTheCommandsOwn) {
+  const auto line = Parse({"run", "--drive=02:00.0", "--", "nvme", "--json", "--", "--drive"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_THAT(line->arguments.trailing, ElementsAre("nvme", "--json", "--", "--drive"));
+  EXPECT_FALSE(line->options.json);
+}
+
+TEST_F(CommandLineTest, ACommandToRunThatIsMissingOrMisplacedIsExplained) {
+  EXPECT_EQ(Refusal({"run", "--drive=02:00.0"}), "the command to run is missing (p2pctl run -- COMMAND [ARGUMENT...])");
+  EXPECT_EQ(Refusal({"run", "--drive=02:00.0", "nvme"}),
+            "unexpected argument 'nvme' (the command to run stands after --)");
+  EXPECT_EQ(Refusal({"devices", "--", "nvme"}), "unexpected argument 'nvme' (p2pctl devices --help tells how)");
+  EXPECT_THAT(Parse({"run", "--help"})->text, HasSubstr("p2pctl run [OPTIONS] -- COMMAND [ARGUMENT...]"));
+}
+
+TEST_F(CommandLineTest, AnOptionsTextIsCheckedBeforeAnybodyIsAsked) {
+  EXPECT_THAT(Refusal({"run", "--drive", "nvme0", "--", "true"}), HasSubstr("'nvme0' is not a device's address"));
+  EXPECT_THAT(Refusal({"run", "--acquire", "01:00.0", "--", "true"}), HasSubstr("'01:00.0' is not a window"));
 }
 
 TEST_F(CommandLineTest, AMistypedCommandIsCorrected) {

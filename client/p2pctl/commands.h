@@ -8,13 +8,16 @@
 
 namespace p2p::ctl {
 
-std::vector<Command> StatusCommands();     // status
-std::vector<Command> DeviceCommands();     // devices, device show
-std::vector<Command> SessionCommands();    // sessions
-std::vector<Command> GrantCommands();      // exports, address-spaces, mappings
-std::vector<Command> OperationCommands();  // operations, operation show
-std::vector<Command> ResetCommands();      // reset
-std::vector<Command> WatchCommands();      // watch
+std::vector<Command> StatusCommands();      // status, ping
+std::vector<Command> DeviceCommands();      // devices, device show
+std::vector<Command> SessionCommands();     // sessions, session show
+std::vector<Command> ExportCommands();      // exports, export show
+std::vector<Command> MappingCommands();     // address-spaces, mappings
+std::vector<Command> OperationCommands();   // operations, operation show
+std::vector<Command> WatchCommands();       // watch
+std::vector<Command> AcquireCommands();     // acquire, release
+std::vector<Command> RunCommands();         // run
+std::vector<Command> RevocationCommands();  // reset, revoke
 
 // All of them, in the order in which --help lists them.
 std::vector<Command> AllCommands();

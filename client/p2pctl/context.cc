@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "client/error.h"
 #include "google/protobuf/util/json_util.h"
+#include "google/protobuf/wrappers.pb.h"
+#include "grpc/grpc.h"
 
 namespace p2p::ctl {
 namespace {
@@ -19,14 +22,38 @@ std::string ToJson(const google::protobuf::Message& message, bool multi_line) {
   return json;
 }
 
+// JSON's own spelling of a text.
+std::string Quoted(absl::string_view text) {
+  google::protobuf::StringValue value;
+  value.set_value(std::string(text));
+  return ToJson(value, false);
+}
+
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Session>> Context::Connect() const {
-  SessionOptions options = {
-      .fd_socket = options_.fd_socket, .grpc_socket = options_.grpc_socket, .client_name = "p2pctl"};
+std::string ErrorAsJson(const absl::Status& status, int exit_status) {
+  return absl::StrCat("{\"error\":{\"code\":", Quoted(absl::StatusCodeToString(status.code())),
+                      ",\"message\":", Quoted(status.message()), ",\"detail\":", ToJson(GetErrorDetail(status), false),
+                      ",\"exit_status\":", exit_status, "}}");
+}
+
+std::string NoteAsJson(absl::string_view text) { return absl::StrCat("{\"note\":", Quoted(text), "}"); }
+
+absl::StatusOr<std::unique_ptr<Session>> Context::Connect(SessionOptions options) const {
+  // Holds gRPC up to the process's end: shutting it down can take seconds, and nobody needs it. Not earlier: its
+  // threads would not survive the fork of acquire.
+  static const bool grpc_stays_up = (grpc_init(), true);
+  static_cast<void>(grpc_stays_up);
+  options.fd_socket = options_.fd_socket;
+  options.grpc_socket = options_.grpc_socket;
+  if (options.client_name.empty()) options.client_name = "p2pctl";
   options.connect_timeout = std::min(options.connect_timeout, options_.timeout);
   options.call_timeout = options_.timeout;
   return Session::Connect(std::move(options));
+}
+
+void Context::Note(absl::string_view text) {
+  console_.err << (json() ? NoteAsJson(text) : absl::StrCat("p2pctl: ", text)) << std::endl;
 }
 
 void Context::PrintJson(const google::protobuf::Message& message) { out() << ToJson(message, true); }

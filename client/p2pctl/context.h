@@ -3,12 +3,14 @@
 #define P2PD_CLIENT_P2PCTL_CONTEXT_H_
 
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/p2pctl/table.h"
 #include "client/session.h"
@@ -32,14 +34,27 @@ struct Console {
   bool color_terminal = false;  // `out` is one, and takes colours
 };
 
+// What --json writes on stderr, one object on one line: an error (with its facts and the exit status), a note.
+std::string ErrorAsJson(const absl::Status& status, int exit_status);
+std::string NoteAsJson(absl::string_view text);
+
 class Context {
  public:
   Context(GlobalOptions options, Console& console) : options_(std::move(options)), console_(console) {}
 
   bool json() const { return options_.json; }
   std::ostream& out() { return console_.out; }
+  // How long to wait for p2pd, and for what it is asked.
+  absl::Duration timeout() const { return options_.timeout; }
 
-  absl::StatusOr<std::unique_ptr<Session>> Connect() const;
+  // With the sockets and the timeouts of the command line.
+  absl::StatusOr<std::unique_ptr<Session>> Connect(SessionOptions options = {}) const;
+
+  // A line for stderr: what went differently than asked, without being an error.
+  void Note(absl::string_view text);
+  // p2pctl ends with `status`, whatever the command returns.
+  void ExitWith(int status) { exit_status_ = status; }
+  std::optional<int> exit_status() const { return exit_status_; }
 
   // One JSON document: protobuf's mapping, proto field names, every field of the message. Over some lines, or
   // on one.
@@ -58,6 +73,7 @@ class Context {
 
   const GlobalOptions options_;
   Console& console_;
+  std::optional<int> exit_status_;
 };
 
 }  // namespace p2p::ctl

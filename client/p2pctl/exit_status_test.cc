@@ -1,7 +1,10 @@
 // How p2pctl ends: the exit status, and what it says on stderr.
+#include <algorithm>
 #include <future>
 
 #include "client/p2pctl/p2pctl_fixture.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
 
 namespace p2p::ctl {
 namespace {
@@ -58,6 +61,36 @@ TEST_F(ExitStatusTest, WithoutP2pdItSaysHowToLookForIt) {
   EXPECT_EQ(err_,
             "p2pctl: connect to p2pd: /nonexistent/fds.sock: No such file or directory [ENOENT]\n"
             "Hint: is p2pd running? systemctl status p2pd\n");
+}
+
+TEST_F(ExitStatusTest, AnOlderP2pdIsSuspectedWhereItDoesNotKnowTheRequest) {
+  p2pd_.calls().FailNext("GetStatus", grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
+  EXPECT_EQ(Run({"status"}), ExitStatus::kFailed);
+  EXPECT_EQ(err_, "p2pctl: p2pd does not know this request\nHint: is it older than p2pctl? p2pctl status\n");
+}
+
+TEST_F(ExitStatusTest, WithJsonTheErrorIsAnObjectWithItsFacts) {
+  v1::ErrorDetail detail;
+  detail.set_reason(v1::ErrorDetail::POLICY);
+  detail.set_step("GetStatus");
+  detail.set_object("a \"quoted\" name");
+  p2pd_.calls().FailNext("GetStatus", p2p::testing::MakeFailure(grpc::StatusCode::PERMISSION_DENIED, detail, "no"));
+  EXPECT_EQ(Run({"status", "--json"}), ExitStatus::kDenied);
+  google::protobuf::Struct all;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(err_, &all).ok()) << err_;
+  const auto& error = all.fields().at("error").struct_value().fields();
+  EXPECT_EQ(error.at("code").string_value(), "PERMISSION_DENIED");
+  EXPECT_EQ(error.at("exit_status").number_value(), 4);
+  EXPECT_EQ(error.at("detail").struct_value().fields().at("reason").string_value(), "POLICY");
+  EXPECT_EQ(error.at("detail").struct_value().fields().at("object").string_value(), "a \"quoted\" name");
+  EXPECT_EQ(std::count(err_.begin(), err_.end(), '\n'), 1);
+}
+
+TEST_F(ExitStatusTest, WithJsonWrongUsageIsAnObjectToo) {
+  EXPECT_EQ(RunBare({"devcies", "--json"}), ExitStatus::kUsage);
+  EXPECT_THAT(err_, StartsWith("{\"error\":{\"code\":\"INVALID_ARGUMENT\",\"message\":\"unknown command 'devcies'"));
+  EXPECT_EQ(RunBare({"run", "--dirve=x", "--", "nvme", "--json"}), ExitStatus::kUsage);
+  EXPECT_THAT(err_, StartsWith("p2pctl: unknown option '--dirve'\nHint: did you mean '--drive'?\n"));
 }
 
 TEST_F(ExitStatusTest, OutputThatCannotBeWrittenIsAFailure) {

@@ -1,5 +1,6 @@
 // Lists, for people and as JSON.
 #include "client/p2pctl/p2pctl_fixture.h"
+#include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace p2p::ctl {
@@ -43,6 +44,23 @@ TEST_F(ListTest, StatusShowsWhatThereIsAndHowMuch) {
                           HasSubstr("      Mappings:  1 (64 KiB)\n")));
   EXPECT_EQ(Run({"status", "--json"}), ExitStatus::kOk);
   EXPECT_EQ(FromJson<v1::Status>(out_).mapped_bytes(), 65536u);
+}
+
+TEST_F(ListTest, StatusShowsWhatTheKernelCanDoAndWhatIsLimited) {
+  EXPECT_EQ(Run({"status"}), ExitStatus::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("CAPABILITY                   AVAILABLE  DETAIL\n"
+                                    "VFIO_DEVICE_FEATURE_DMA_BUF  yes        -\n"
+                                    "IOMMU_IOAS_MAP_FILE          no         windows cannot be mapped\n"),
+                          HasSubstr("RESOURCE        USED     OF  BY-ALL     OF\n"
+                                    "mapped bytes  64 KiB  1 GiB  64 KiB  4 GiB\n")));
+}
+
+TEST_F(ListTest, PingSaysThatP2pdAnswersAndHowFast) {
+  EXPECT_EQ(Run({"ping", "--count", "2"}), ExitStatus::kOk);
+  EXPECT_THAT(out_, ::testing::MatchesRegex("(p2pd 0.0.fake answered in [0-9.]+ [um]?s\n){2}"));
+  EXPECT_EQ(p2pd_.calls().Of("Ping").size(), 2u);
+  EXPECT_EQ(Run({"ping", "--json"}), ExitStatus::kOk);
+  EXPECT_GT(FromJson<google::protobuf::Struct>(out_).fields().at("seconds").number_value(), 0);
 }
 
 TEST_F(ListTest, DevicesAreATableWithAHeader) {
@@ -99,10 +117,29 @@ TEST_F(ListTest, SessionsNameTheirProcess) {
   EXPECT_EQ(FromJson<v1::ListSessionsResponse>(out_).sessions(0).client(), "a test");
 }
 
+TEST_F(ListTest, SessionShowShowsWhatItHolds) {
+  EXPECT_EQ(Run({"session", "show", "1"}), ExitStatus::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("       Session:  sessions/1\n"), HasSubstr("        Client:  a test\n"),
+                          HasSubstr("        Drives:  0000:02:00.0\n"), HasSubstr("       Exports:  " + export_.name()),
+                          HasSubstr("      Mappings:  " + mapping_.name())));
+  EXPECT_EQ(Run({"session", "show", "sessions/1", "--json"}), ExitStatus::kOk);
+  EXPECT_EQ(FromJson<v1::Session>(out_).client(), "a test");
+  EXPECT_EQ(Run({"session", "show", "77"}), ExitStatus::kNotFound);
+}
+
+TEST_F(ListTest, ExportShowShowsItsMappings) {
+  EXPECT_EQ(Run({"export", "show", export_.name()}), ExitStatus::kOk);
+  EXPECT_THAT(out_, AllOf(HasSubstr("     State:  ACTIVE\n"), HasSubstr("    Length:  64 KiB\n"),
+                          HasSubstr(mapping_.name() + "  " + space_.name() + "  0x100000000")));
+  EXPECT_EQ(Run({"export", "show", export_.name(), "--json"}), ExitStatus::kOk);
+  EXPECT_EQ(FromJson<v1::Export>(out_).window().length(), 65536u);
+}
+
 TEST_F(ListTest, ExportsNameWindowGradeAndRule) {
   EXPECT_EQ(Run({"exports", "--no-legend"}), ExitStatus::kOk);
   EXPECT_EQ(out_,
-            export_.name() + "  sessions/1  0000:01:00.0  2  0x1000  64 KiB  MEMORY  MAPPED  everything for tests\n");
+            export_.name() +
+                "  sessions/1  0000:01:00.0  2  0x1000  64 KiB  MEMORY  MAPPED  ACTIVE  0  everything for tests\n");
   EXPECT_EQ(Run({"exports", "--json"}), ExitStatus::kOk);
   EXPECT_EQ(FromJson<v1::ListExportsResponse>(out_).exports(0).window().offset(), 4096u);
 }

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "client/p2pctl/p2pctl.h"
-#include "grpc/grpc.h"
 
 namespace {
 
@@ -24,8 +23,6 @@ bool TakesColors(int fd) {
 
 int main(int argc, char** argv) {
   setlocale(LC_ALL, "");
-  // Holds gRPC up to the process's end: shutting it down can take seconds, and nobody needs it.
-  grpc_init();
   p2p::ctl::Console console = {.out = std::cout, .err = std::cerr, .color_terminal = TakesColors(STDOUT_FILENO)};
   return static_cast<int>(p2p::ctl::RunP2pctl(std::vector<std::string>(argv + 1, argv + argc), console));
 }

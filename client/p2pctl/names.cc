@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -36,6 +37,14 @@ absl::Status BadName(absl::string_view typed, absl::string_view what, absl::stri
                          absl::StrCat("'", typed, "' is not ", what));
 }
 
+absl::StatusOr<std::string> NumberedName(absl::string_view typed, absl::string_view kind, absl::string_view what) {
+  uint64_t number = 0;
+  if (!absl::SimpleAtoi(absl::StripPrefix(typed, absl::StrCat(kind, "/")), &number)) {
+    return BadName(typed, what, absl::StrCat("write 5 or ", kind, "/5; p2pctl ", kind, " lists them"));
+  }
+  return absl::StrCat(kind, "/", number);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> DeviceName(absl::string_view typed) {
@@ -49,11 +58,21 @@ absl::StatusOr<std::string> DeviceName(absl::string_view typed) {
 }
 
 absl::StatusOr<std::string> OperationName(absl::string_view typed) {
-  uint64_t number = 0;
-  if (!absl::SimpleAtoi(absl::StripPrefix(typed, "operations/"), &number)) {
-    return BadName(typed, "an operation's number", "write 5 or operations/5; p2pctl operations lists them");
-  }
-  return absl::StrCat("operations/", number);
+  return NumberedName(typed, "operations", "an operation's number");
+}
+
+absl::StatusOr<std::string> SessionName(absl::string_view typed) {
+  return NumberedName(typed, "sessions", "a session's number");
+}
+
+absl::StatusOr<std::string> ExportName(absl::string_view typed) {
+  return NumberedName(typed, "exports", "an export's number");
+}
+
+absl::StatusOr<std::string> RevocableName(absl::string_view typed) {
+  if (absl::StartsWith(typed, "sessions/")) return SessionName(typed);
+  if (absl::StartsWith(typed, "exports/")) return ExportName(typed);
+  return BadName(typed, "the name of a session or an export", "write sessions/7 or exports/12, with the kind");
 }
 
 std::string Nearest(absl::string_view typed, const std::vector<std::string>& candidates) {

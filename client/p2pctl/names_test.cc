@@ -27,6 +27,21 @@ TEST(NamesTest, AnOperationMayBeTypedAsItsNumber) {
   EXPECT_FALSE(OperationName("-5").ok());
 }
 
+TEST(NamesTest, SoMayASessionAndAnExport) {
+  EXPECT_EQ(SessionName("7").value_or("refused"), "sessions/7");
+  EXPECT_EQ(ExportName("exports/12").value_or("refused"), "exports/12");
+  EXPECT_EQ(ExportName("sessions/7").status().message(),
+            "'sessions/7' is not an export's number (write 5 or exports/5; p2pctl exports lists them)");
+}
+
+TEST(NamesTest, WhatIsRevokedIsNamedWithItsKind) {
+  EXPECT_EQ(RevocableName("sessions/7").value_or("refused"), "sessions/7");
+  EXPECT_EQ(RevocableName("exports/12").value_or("refused"), "exports/12");
+  for (const char* typed : {"7", "mappings/7", "exports/", "sessions/x", ""}) {
+    EXPECT_EQ(RevocableName(typed).status().code(), absl::StatusCode::kInvalidArgument) << typed;
+  }
+}
+
 TEST(NamesTest, FindsWhatWasProbablyMeant) {
   const std::vector<std::string> commands = {"status", "devices", "sessions", "reset"};
   EXPECT_EQ(Nearest("devcies", commands), "devices");

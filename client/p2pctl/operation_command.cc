@@ -64,11 +64,7 @@ absl::Status ListOperations(Context& context, const Arguments& /*arguments*/) {
 absl::Status ShowOperation(Context& context, const Arguments& arguments) {
   P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
   P2PD_ASSIGN_OR_RETURN(const v1::Operation operation, session->GetOperation(arguments.object));
-  if (context.json()) {
-    context.PrintJson(operation);
-  } else {
-    PrintReceipt(context, operation);
-  }
+  PrintReceipt(context, operation);
   return absl::OkStatus();
 }
 

@@ -7,19 +7,9 @@
 
 #include "absl/status/status.h"
 #include "client/p2pctl/context.h"
+#include "client/p2pctl/exit_status.h"
 
 namespace p2p::ctl {
-
-// A promise to scripts; p2pctl(1) and --help list it too.
-enum class ExitStatus {
-  kOk = 0,
-  kFailed = 1,
-  kUsage = 2,
-  kNoConnection = 3,
-  kDenied = 4,
-  kNotFound = 5,
-  kTimeout = 6,
-};
 
 // Of a command that ended with `status`; usage errors are not among them.
 ExitStatus ExitStatusOf(const absl::Status& status);

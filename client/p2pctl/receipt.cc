@@ -43,6 +43,10 @@ void PrintMappings(Context& context, const v1::Operation& operation) {
 }  // namespace
 
 void PrintReceipt(Context& context, const v1::Operation& operation) {
+  if (context.json()) {
+    context.PrintJson(operation);
+    return;
+  }
   const std::string on = operation.device().empty() ? "" : absl::StrCat(" of ", ShortName(operation.device()));
   context.out() << operation.name() << ": " << v1::Operation::Kind_Name(operation.kind()) << on << " "
                 << context.Colored(StateCell(operation.state())) << " after " << DurationText(operation.took());
@@ -52,6 +56,12 @@ void PrintReceipt(Context& context, const v1::Operation& operation) {
   PrintSteps(context, operation);
   PrintParties(context, operation);
   PrintMappings(context, operation);
+}
+
+absl::Status ReportDone(Context& context, const v1::Operation& operation, absl::string_view what) {
+  PrintReceipt(context, operation);
+  if (operation.state() != v1::Operation::FAILED) return absl::OkStatus();
+  return absl::AbortedError(absl::StrCat(what, " failed: ", operation.error()));
 }
 
 }  // namespace p2p::ctl

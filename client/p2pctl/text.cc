@@ -67,6 +67,13 @@ Cell StateCell(v1::Device::State state) {
   }
 }
 
+Cell StateCell(v1::Export::State state) {
+  const std::string text = v1::Export::State_Name(state);
+  if (state == v1::Export::ACTIVE) return {.text = text, .color = Color::kGood};
+  if (state == v1::Export::LINGERING) return {.text = text, .color = Color::kBad};
+  return {.text = text};
+}
+
 Cell StateCell(v1::Mapping::State state) {
   const std::string text = v1::Mapping::State_Name(state);
   switch (state) {

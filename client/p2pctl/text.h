@@ -24,6 +24,7 @@ std::string ShortName(absl::string_view name);
 
 // States with the colour that says how well it is: settled, in progress, in trouble.
 Cell StateCell(v1::Device::State state);
+Cell StateCell(v1::Export::State state);
 Cell StateCell(v1::Mapping::State state);
 Cell StateCell(v1::Operation::State state);
 Cell AnswerCell(v1::Operation::Party::Answer answer);

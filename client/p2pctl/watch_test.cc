@@ -10,6 +10,7 @@ using ::p2p::testing::FakeState;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 using WatchTest = P2pctlFixture;
 
@@ -41,6 +42,19 @@ TEST_F(WatchTest, SaysWhenP2pdEndsTheStream) {
                          p2p::testing::MakeFailure(grpc::StatusCode::RESOURCE_EXHAUSTED, detail, "read too slowly"));
   EXPECT_EQ(Run({"watch"}), ExitStatus::kFailed);
   EXPECT_EQ(err_, "p2pctl: WatchEvents: sessions/1: read too slowly\n");
+}
+
+TEST_F(WatchTest, AWatchThatFellBehindBeginsAnewAndSaysSo) {
+  v1::ErrorDetail detail;
+  detail.set_reason(v1::ErrorDetail::FELL_BEHIND);
+  const auto fell_behind = p2p::testing::MakeFailure(grpc::StatusCode::RESOURCE_EXHAUSTED, detail, "too slow");
+  p2pd_.calls().FailNext("WatchEvents", fell_behind);
+  EXPECT_EQ(Run({"watch", "--until-in-sync"}), ExitStatus::kOk);
+  EXPECT_EQ(err_, "p2pctl: events were lost: this watch fell behind; what follows is everything as it is now\n");
+  EXPECT_THAT(out_, AllOf(HasSubstr(" SNAPSHOT devices/0000:01:00.0"), EndsWith(" IN_SYNC\n")));
+  p2pd_.calls().FailNext("WatchEvents", fell_behind);
+  EXPECT_EQ(Run({"watch", "--until-in-sync", "--json"}), ExitStatus::kOk);
+  EXPECT_THAT(err_, StartsWith("{\"note\":\"events were lost"));
 }
 
 }  // namespace

@@ -195,6 +195,18 @@ grpc::Status FakeBroker::GetStatus(grpc::ServerContext* context, const v1::GetSt
     response->set_policy_rules(1);
     response->set_dma_buf_export(true);
     response->set_page_size(4096);
+    v1::Capability* capability = response->add_capabilities();
+    capability->set_name("VFIO_DEVICE_FEATURE_DMA_BUF");
+    capability->set_available(true);
+    capability = response->add_capabilities();
+    capability->set_name("IOMMU_IOAS_MAP_FILE");
+    capability->set_detail("windows cannot be mapped");
+    v1::Usage* usage = response->add_usage();
+    usage->set_resource("mapped bytes");
+    usage->set_used(response->mapped_bytes());
+    usage->set_per_user(uint64_t{1} << 30);
+    usage->set_used_in_total(response->mapped_bytes());
+    usage->set_total(uint64_t{4} << 30);
     return grpc::Status::OK;
   });
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <utility>
 
 #include "client/packet.h"
@@ -44,6 +45,17 @@ UniqueFd Listen(const std::string& path, int type) {
   Require(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0, "bind");
   Require(listen(listener.get(), 16) == 0, "listen");
   return listener;
+}
+
+// A session of a process other than the test's own is that process's, as with p2pd.
+void NamePeer(int socket, v1::Session& session) {
+  ucred peer = {};
+  socklen_t size = sizeof(peer);
+  Require(getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0, "SO_PEERCRED");
+  if (peer.pid == getpid()) return;
+  session.set_pid(peer.pid);
+  std::ifstream file("/proc/" + std::to_string(peer.pid) + "/comm");
+  std::getline(file, *session.mutable_comm());
 }
 
 void Shutdown(const UniqueFd& fd) { shutdown(fd.get(), SHUT_RDWR); }
@@ -122,8 +134,10 @@ void FakeP2pd::Serve(int socket) {
       continue;
     }
     v1::ServerFrame welcome;
-    broker_->WithState(
-        [&](FakeState& state) { *welcome.mutable_welcome() = state.BeginSession(frame.hello().client()); });
+    broker_->WithState([&](FakeState& state) {
+      *welcome.mutable_welcome() = state.BeginSession(frame.hello().client());
+      NamePeer(socket, state.sessions[welcome.welcome().session()]);
+    });
     session = welcome.welcome().session();
     MutexLock lock(mutex_);
     session_sockets_[session] = socket;

@@ -220,6 +220,7 @@ grpc::Status FakeState::CreateExport(const std::string& session, const v1::Windo
   result->set_grade(grade == v1::RAW ? v1::RAW : v1::MAPPED);
   result->set_generation(device->second.generation());
   result->set_rule("everything for tests");
+  result->set_state(v1::Export::ACTIVE);
   exports[result->name()] = *result;
   *AddEvent(v1::Event::CREATED).mutable_export_() = *result;
   return grpc::Status::OK;

@@ -1,9 +1,14 @@
-# bash completion for p2pctl(1). Addresses and operations are asked of p2pd, if it answers.
+# bash completion for p2pctl(1). Objects are asked of p2pd, if it answers.
 # shellcheck shell=bash disable=SC2154  # _init_completion sets cur, prev, words, cword and split
 
-# The first column of a list command, without its kind.
+# The names in a list: sessions/7, exports/12; a device's is its address.
+_p2pctl_names() {
+    p2pctl --no-legend --color=never --timeout=1 "$1" 2>/dev/null | awk '{ print $1 }'
+}
+
+# Likewise, without the kind.
 _p2pctl_ask() {
-    p2pctl --no-legend --color=never --timeout=1 "$1" 2>/dev/null | awk '{ sub(/^[a-z-]+\//, "", $1); print $1 }'
+    _p2pctl_names "$1" | sed 's|^[a-z-]*/||'
 }
 
 # The words before the cursor that are neither options nor their values.
@@ -11,48 +16,78 @@ _p2pctl_operands() {
     local i
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
-        --color | --timeout | --fd-socket | --grpc-socket | --count) ((i++)) ;;
+        --color | --timeout | --fd-socket | --grpc-socket | --count | --for | --acquire | --drive | --reason) ((i++)) ;;
         -*) ;;
         *) echo "${words[i]}" ;;
         esac
     done
 }
 
+# The options of the command whose words are "$*".
+_p2pctl_options() {
+    case "$*" in
+    ping) echo --count ;;
+    watch) echo --count --until-in-sync ;;
+    acquire*) echo --for --raw ;;
+    run) echo --acquire --drive --quiesce ;;
+    revoke*) echo --reason ;;
+    esac
+}
+
+# What may stand where an operand is due, after the operands "$*".
+_p2pctl_choices() {
+    case "$*" in
+    "") echo "$commands" ;;
+    device | session | export | operation) echo show ;;
+    reset | "device show") _p2pctl_ask devices ;;
+    release | "session show") _p2pctl_ask sessions ;;
+    "export show") _p2pctl_ask exports ;;
+    "operation show") _p2pctl_ask operations ;;
+    revoke) _p2pctl_names sessions && _p2pctl_names exports ;;
+    acquire) _p2pctl_windows ;;
+    esac
+}
+
+# How a window begins: 0000:01:00.0/
+_p2pctl_windows() {
+    _p2pctl_ask devices | sed 's|$|/|'
+}
+
 _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
-    local commands="status devices device sessions exports address-spaces mappings operations operation reset watch"
+    local commands="status ping devices device sessions session exports export address-spaces mappings operations"
+    commands+=" operation watch acquire release run reset revoke"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
-    local operands choices=""
+    local operands choices i
+    for ((i = 1; i < cword; i++)); do
+        if [[ ${words[i]} == -- ]]; then
+            _command_offset $((i + 1))
+            return
+        fi
+    done
     mapfile -t operands < <(_p2pctl_operands)
 
     case $prev in
-    --color)
-        mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$cur")
-        return
-        ;;
+    --color) choices="auto always never" ;;
+    --for | --drive) choices=$(_p2pctl_ask devices) ;;
+    --acquire) choices=$(_p2pctl_windows) ;;
     --fd-socket | --grpc-socket)
         _filedir
         return
         ;;
-    --timeout | --count)
-        return
+    --timeout | --count | --reason) return ;;
+    *)
+        $split && return
+        if [[ $cur == -* ]]; then
+            choices="$options $(_p2pctl_options "${operands[@]}")"
+        else
+            choices=$(_p2pctl_choices "${operands[@]}")
+        fi
         ;;
     esac
-    $split && return
-
-    if [[ $cur == -* ]]; then
-        [[ ${operands[0]} == watch ]] && options+=" --count --until-in-sync"
-        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
-        return
-    fi
-    case "${operands[*]}" in
-    "") choices=$commands ;;
-    device | operation) choices=show ;;
-    reset | "device show") choices=$(_p2pctl_ask devices) ;;
-    "operation show") choices=$(_p2pctl_ask operations) ;;
-    esac
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$cur")
+    [[ ${COMPREPLY[0]} == */ ]] && compopt -o nospace
     __ltrim_colon_completions "$cur" # bash splits words at an address's colons
 }
 

@@ -1,4 +1,4 @@
-// `p2pctl exports`, `p2pctl address-spaces` and `p2pctl mappings`: who may reach what, and where.
+// `p2pctl address-spaces` and `p2pctl mappings`: what devices reach, and where.
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/p2pctl/commands.h"
@@ -7,39 +7,6 @@
 
 namespace p2p::ctl {
 namespace {
-
-absl::Status ListExports(Context& context, const Arguments& /*arguments*/) {
-  P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
-  P2PD_ASSIGN_OR_RETURN(const std::vector<v1::Export> exports, session->ListExports());
-  if (context.json()) {
-    v1::ListExportsResponse response;
-    for (const v1::Export& entry : exports) *response.add_exports() = entry;
-    context.PrintJson(response);
-    return absl::OkStatus();
-  }
-  Table table = context.NewTable({{.header = "EXPORT"},
-                                  {.header = "SESSION"},
-                                  {.header = "DEVICE"},
-                                  {.header = "BAR", .right = true},
-                                  {.header = "OFFSET", .right = true},
-                                  {.header = "LENGTH", .right = true},
-                                  {.header = "KIND"},
-                                  {.header = "GRADE"},
-                                  {.header = "RULE"}});
-  for (const v1::Export& entry : exports) {
-    table.AddRow({{entry.name()},
-                  {entry.session()},
-                  {ShortName(entry.window().device())},
-                  {absl::StrCat(entry.window().bar())},
-                  {HexText(entry.window().offset())},
-                  {SizeText(entry.window().length())},
-                  {v1::Device::BarKind_Name(entry.kind())},
-                  {v1::Grade_Name(entry.grade())},
-                  {entry.rule()}});
-  }
-  context.Print(table);
-  return absl::OkStatus();
-}
 
 absl::Status ListAddressSpaces(Context& context, const Arguments& /*arguments*/) {
   P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
@@ -110,9 +77,8 @@ absl::Status ListMappings(Context& context, const Arguments& /*arguments*/) {
 
 }  // namespace
 
-std::vector<Command> GrantCommands() {
-  return {{.name = "exports", .help = "List the windows of devices that sessions hold", .run = ListExports},
-          {.name = "address-spaces", .help = "List the address spaces and their devices", .run = ListAddressSpaces},
+std::vector<Command> MappingCommands() {
+  return {{.name = "address-spaces", .help = "List the address spaces and their devices", .run = ListAddressSpaces},
           {.name = "mappings", .help = "List what devices can reach, and at which IOVA", .run = ListMappings}};
 }
 
