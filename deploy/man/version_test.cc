@@ -29,7 +29,7 @@ TEST(VersionTest, EveryManualPageSaysIt) {
   int pages = 0;
   for (const auto& entry : std::filesystem::directory_iterator("deploy/man")) {
     const std::string section = entry.path().extension();
-    if (section != ".1" && section != ".5" && section != ".8") continue;
+    if (section != ".1" && section != ".3" && section != ".5" && section != ".8") continue;
     EXPECT_THAT(FirstLine(entry.path(), ".TH "), HasSubstr(absl::StrCat("\"p2pd ", kVersion, "\""))) << entry.path();
     ++pages;
   }
