@@ -6,6 +6,7 @@
 
 #include <any>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "daemon/core/types.h"
 
@@ -73,7 +73,7 @@ inline size_t PartsOf(const OperationView& outcome) { return 1 + outcome.mapping
 template <typename T>
 absl::StatusOr<std::optional<RequestLog::Repeat<T>>> RequestLog::Begin(const std::string& id,
                                                                        const std::string& fingerprint, Done<T>& done) {
-  const size_t digest = absl::HashOf(fingerprint);
+  const size_t digest = std::hash<std::string>()(fingerprint);
   absl::StatusOr<Entry*> found = Find(id, digest);
   if (!found.ok()) return found.status();
   if (*found == nullptr) {
