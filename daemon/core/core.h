@@ -180,7 +180,9 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::StatusOr<MappingId> Enter(SessionEntry& session, AddressSpaceEntry& space,
                                   std::unique_ptr<MappingEntry> mapping, const Placement& placement)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void PostMapping(CoreLock& lock, MappingId id, Done<MappingView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // `elsewhere`: on a thread that may block for as long as it takes to pin a client's memory.
+  void PostMapping(CoreLock& lock, MappingId id, Done<MappingView>& finish, bool elsewhere = false)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // batch.cc
   struct Batch;

@@ -103,7 +103,7 @@ void Broker::MapMemory(SessionId session, const std::string& request_id, const M
                            [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) -> absl::Status {
                              core_->mutex.AssertHeld();
                              P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMemory(entry, args));
-                             core_->PostMapping(lock, id, finish);
+                             core_->PostMapping(lock, id, finish, /*elsewhere=*/true);
                              return absl::OkStatus();
                            });
 }
@@ -163,10 +163,10 @@ absl::StatusOr<MappingId> Core::Enter(SessionEntry& session, AddressSpaceEntry& 
   return id;
 }
 
-void Core::PostMapping(CoreLock& lock, MappingId id, Done<MappingView>& finish) {
-  const MappingEntry& mapping = *tables.FindMapping(id);
-  lock.Post(tables.spaces.at(mapping.view.address_space).strand,
-            [self = shared_from_this(), id, finish = std::move(finish)]() mutable { finish(self->CarryOut(id)); });
+void Core::PostMapping(CoreLock& lock, MappingId id, Done<MappingView>& finish, bool elsewhere) {
+  const auto& strand = tables.spaces.at(tables.FindMapping(id)->view.address_space).strand;
+  Task task = [self = shared_from_this(), id, finish = std::move(finish)]() mutable { finish(self->CarryOut(id)); };
+  elsewhere ? PostElsewhere(lock, strand, std::move(task)) : lock.Post(strand, std::move(task));
 }
 
 absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
@@ -192,9 +192,14 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   if (memory != nullptr) {
     const absl::StatusOr<MemoryInfo> info = kernel.InspectMemory(*memory);
     status = info.ok() ? CheckMemory("of this mapping", *info) : info.status();
+    if (status.ok()) status = kernel.PrepareMemory(*memory, {.start = file_offset, .length = iova.length});
   }
   if (status.ok())
     status = ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, iova, access);
+  // Once more: its owner can have punched and allocated anew before it was pinned. Then it lasts no longer than this.
+  if (status.ok() && memory != nullptr) {
+    kernel.PrepareMemory(*memory, {.start = file_offset, .length = iova.length}).IgnoreError();
+  }
   CoreLock lock(mutex);
   if (!status.ok()) {
     Abandon(id, std::string(status.message()));

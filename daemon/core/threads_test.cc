@@ -51,6 +51,8 @@ class ThreadsTest : public ::testing::Test {
   ThreadsTest() : kernel_(MakeTestMachine(sysfs_)) {
     BrokerOptions options;
     options.sysfs_root = sysfs_;
+    // Sessions may begin faster than others are taken apart.
+    options.quota[Resource::kSessions] = {.per_user = 1 << 20, .total = 1 << 20};
     broker_ = std::make_unique<Broker>(options, *kernel_, scheduler_, journal_, std::make_shared<OpenPolicy>());
     EXPECT_TRUE(broker_->Start().ok());
   }

@@ -50,4 +50,14 @@ absl::StatusOr<ConnectionTable::Lease> ConnectionTable::Take(uint32_t uid) {
   return Lease(book_, uid);
 }
 
+UsageView ConnectionTable::Usage(uint32_t uid) const {
+  MutexLock lock(book_->mutex);
+  const auto user = book_->by_user.find(uid);
+  return {.resource = "connections",
+          .used = static_cast<uint64_t>(user == book_->by_user.end() ? 0 : user->second),
+          .per_user = static_cast<uint64_t>(limits_.per_user),
+          .used_in_total = static_cast<uint64_t>(book_->total),
+          .total = static_cast<uint64_t>(limits_.total)};
+}
+
 }  // namespace p2pd

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "daemon/base/mutex.h"
+#include "daemon/core/types.h"
 
 namespace p2pd {
 
@@ -47,6 +48,7 @@ class ConnectionTable {
 
   // Errors: ResourceExhausted (QUOTA), naming the limit.
   absl::StatusOr<Lease> Take(uint32_t uid);
+  UsageView Usage(uint32_t uid) const;
 
  private:
   const ConnectionLimits limits_;

@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/front/from_proto.h"
@@ -39,9 +41,21 @@ GrpcService::Reactor* GrpcService::Ping(Context* context, const v1::PingRequest*
   return reactor;
 }
 
+StatusView GrpcService::StatusFor(SessionId viewer) const {
+  StatusView status = broker_.GetStatus(viewer);
+  const auto session = broker_.GetSession(viewer, viewer);
+  if (!session.ok() || options_.usage == nullptr) return status;
+  const bool observer = !status.usage.empty() && status.usage.front().used_in_total.has_value();
+  for (UsageView& usage : options_.usage(session->peer.subject.uid)) {
+    if (!observer) usage.used_in_total.reset();
+    status.usage.push_back(std::move(usage));
+  }
+  return status;
+}
+
 GrpcService::Reactor* GrpcService::GetStatus(Context* context, const v1::GetStatusRequest*, v1::Status* response) {
   return Look(context, [&](SessionId viewer) {
-    *response = ToProto(broker_.GetStatus(viewer));
+    *response = ToProto(StatusFor(viewer));
     response->set_version(options_.version);
     response->set_kernel(options_.kernel);
     response->set_page_size(static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));

@@ -6,8 +6,10 @@
 #ifndef P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
 #define P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
@@ -25,6 +27,8 @@ class GrpcService final : public v1::Broker::CallbackService {
     std::string version;
     std::string kernel;               // "linux" or "simulation"
     size_t max_unread_events = 4096;  // of one WatchEvents call, its snapshot aside
+    // What the front limits, besides core: what this user holds of it.
+    std::function<std::vector<UsageView>(uint32_t uid)> usage = nullptr;
   };
   static constexpr int kMaxWatchesASession = 8;
 
@@ -75,6 +79,7 @@ class GrpcService final : public v1::Broker::CallbackService {
   // `start` gives core a Reply that finishes the reactor; or it returns an error, and core knows nothing.
   Reactor* Change(Context* context, const std::string& request_id,
                   absl::FunctionRef<absl::Status(SessionId session, Reactor* reactor)> start);
+  StatusView StatusFor(SessionId viewer) const;
   absl::StatusOr<SessionId> Authenticate(const Context& context) const;
   absl::Status BeginWatch(SessionId session) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndWatch(SessionId session) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -1,6 +1,7 @@
 #include "daemon/front/server.h"
 
 #include <utility>
+#include <vector>
 
 #include "daemon/base/errors.h"
 
@@ -19,6 +20,9 @@ Server::Server(EventLoop& loop, Broker& broker, Scheduler& workers, const Server
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(EventLoop& loop, Broker& broker, Scheduler& workers,
                                                       ServerOptions options) {
   std::unique_ptr<Server> server(new Server(loop, broker, workers, options));
+  options.grpc.usage = [server = server.get()](uint32_t uid) {
+    return std::vector<UsageView>{server->table_.Usage(uid), server->unread_fds_.Usage(uid)};
+  };
   P2PD_ASSIGN_OR_RETURN(server->grpc_server_, GrpcServer::Start(loop, broker, workers, options.grpc));
   P2PD_ASSIGN_OR_RETURN(server->fd_listener_,
                         Listener::Start(loop, server->table_, "fd", std::move(options.fd_socket),

@@ -75,4 +75,13 @@ void UnreadFds::Account::Close() {
   book_.reset();
 }
 
+UsageView UnreadFds::Usage(uint32_t uid) const {
+  MutexLock lock(book_->mutex);
+  return {.resource = "unread fds",
+          .used = book_->Count(&uid, /*look=*/true),
+          .per_user = book_->limits.per_user,
+          .used_in_total = book_->Count(nullptr, /*look=*/false),
+          .total = book_->limits.total};
+}
+
 }  // namespace p2pd

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "daemon/base/mutex.h"
 #include "daemon/base/unique_fd.h"
+#include "daemon/core/types.h"
 
 namespace p2pd {
 
@@ -67,6 +68,7 @@ class UnreadFds {
   explicit UnreadFds(const UnreadFdLimits& limits) : book_(std::make_shared<Book>(limits)) {}
 
   Account Open(uint32_t uid, FdRef socket);
+  UsageView Usage(uint32_t uid) const;
 
  private:
   const std::shared_ptr<Book> book_;

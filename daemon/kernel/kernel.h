@@ -173,6 +173,12 @@ class Kernel {
   // ---- Clients' memory ---------------------------------------------------------------------------------
 
   virtual absl::StatusOr<MemoryInfo> InspectMemory(FdRef file) = 0;
+
+  // Gives every page of the range content of its owner's. Pages that were allocated but never touched still hold
+  // what was there before: the kernel pins them for a device as they are, and clears them at the first touch, with
+  // whatever the device has written [mm/memfd.c: memfd_pin_folios; mm/shmem.c: SGP_FALLOC]. Takes as long as the
+  // range is large. Errors: EACCES (not open for reading), EFAULT (beyond the end, or poisoned), ENOMEM.
+  virtual absl::Status PrepareMemory(FdRef file, Range range) = 0;
 };
 
 }  // namespace p2pd

@@ -284,4 +284,6 @@ absl::Status LinuxKernel::Unmap(FdRef context, IoasId ioas, Range iova) {
 
 absl::StatusOr<MemoryInfo> LinuxKernel::InspectMemory(FdRef file) { return InspectFile(file); }
 
+absl::Status LinuxKernel::PrepareMemory(FdRef file, Range range) { return PopulateFile(file, range); }
+
 }  // namespace p2pd

@@ -39,6 +39,7 @@ class LinuxKernel final : public Kernel {
   absl::Status Unmap(FdRef context, IoasId ioas, Range iova) override;
 
   absl::StatusOr<MemoryInfo> InspectMemory(FdRef file) override;
+  absl::Status PrepareMemory(FdRef file, Range range) override;
 
  private:
   const std::string dev_root_;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
@@ -33,6 +35,22 @@ absl::StatusOr<MemoryInfo> InspectFile(FdRef file) {
   info.sealed_shrink = (seals & F_SEAL_SHRINK) != 0;
   info.sealed_write = (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0;
   return info;
+}
+
+absl::Status PopulateFile(FdRef file, Range range) {
+  const std::string object = absl::StrCat("fd ", file.get(), " ", range.ToString());
+  // A piece at a time: what is mapped costs page tables.
+  constexpr uint64_t kPiece = uint64_t{1} << 30;
+  for (uint64_t done = 0; done < range.length; done += kPiece) {
+    const size_t length = std::min(kPiece, range.length - done);
+    void* const there =
+        mmap(nullptr, length, PROT_READ, MAP_SHARED, file.get(), static_cast<off_t>(range.start + done));
+    if (there == MAP_FAILED) return ErrnoError("mmap", object, errno);
+    const int failed = madvise(there, length, MADV_POPULATE_READ) == 0 ? 0 : errno;
+    munmap(there, length);
+    if (failed != 0) return ErrnoError("MADV_POPULATE_READ", object, failed);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace p2pd

@@ -11,6 +11,9 @@ namespace p2pd {
 // Errors: Internal (EBADF) for what is no open file.
 absl::StatusOr<MemoryInfo> InspectFile(FdRef file);
 
+// PrepareMemory's work: touches every page, through a mapping of its own.
+absl::Status PopulateFile(FdRef file, Range range);
+
 }  // namespace p2pd
 
 #endif  // P2PD_DAEMON_KERNEL_MEMORY_INFO_H_

@@ -5,6 +5,7 @@
 
 #include "daemon/base/errors.h"
 #include "daemon/kernel/linux_hints.h"
+#include "daemon/kernel/memory_info.h"
 #include "daemon/kernel/sim/device_spec.h"
 #include "daemon/kernel/sim/sysfs_writer.h"
 
@@ -211,6 +212,14 @@ absl::StatusOr<MemoryInfo> SimKernel::InspectMemory(FdRef file) {
   MutexLock lock(mutex_);
   P2PD_RETURN_IF_ERROR(Begin(Verb::kInspectMemory));
   return Explain(machine_->InspectMemory(file));
+}
+
+absl::Status SimKernel::PrepareMemory(FdRef file, Range range) {
+  {
+    MutexLock lock(mutex_);
+    P2PD_RETURN_IF_ERROR(Begin(Verb::kPrepareMemory));
+  }
+  return PopulateFile(file, range);
 }
 
 void SimKernel::FailNth(Verb verb, int nth, int error, FailPoint point) {

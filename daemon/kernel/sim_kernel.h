@@ -72,6 +72,7 @@ class SimKernel final : public Kernel {
   absl::Status MapFile(FdRef context, const MapRequest& map) override;
   absl::Status Unmap(FdRef context, IoasId ioas, Range iova) override;
   absl::StatusOr<MemoryInfo> InspectMemory(FdRef file) override;
+  absl::Status PrepareMemory(FdRef file, Range range) override;
 
   // ---- For tests ---------------------------------------------------------------------------------------
 

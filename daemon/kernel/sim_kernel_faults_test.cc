@@ -44,16 +44,17 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
       {Verb::kUnmap, [&] { return k.Unmap(context_, ioas_, {.start = kIova, .length = kPage}); }},
       {Verb::kDetachDevice, [&] { return k.DetachDevice(nvme); }},
       {Verb::kInspectMemory, [&] { return k.InspectMemory(memory).status(); }},
+      {Verb::kPrepareMemory, [&] { return k.PrepareMemory(memory, {.start = 0, .length = kPage}); }},
       {Verb::kDestroyIoas, [&] { return k.DestroyIoas(context_, ioas_); }},
   };
   ASSERT_EQ(calls.size(), sim::kAllVerbs.size());
   // In an order in which each can succeed: unmap after map, destroy last.
-  for (const Verb verb : {Verb::kOpenDevice,  Verb::kBindDevice,   Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
-                          Verb::kProbeExport, Verb::kExportDmaBuf, Verb::kShareDmaBuf,   Verb::kIsShared,
-                          Verb::kResetDevice, Verb::kReadConfig,   Verb::kWriteConfig,   Verb::kDisableInterrupts,
-                          Verb::kOpenContext, Verb::kAllocIoas,    Verb::kAttachDevice,  Verb::kGetIovaLayout,
-                          Verb::kMapFile,     Verb::kUnmap,        Verb::kDetachDevice,  Verb::kInspectMemory,
-                          Verb::kDestroyIoas}) {
+  for (const Verb verb : {Verb::kOpenDevice,    Verb::kBindDevice,   Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
+                          Verb::kProbeExport,   Verb::kExportDmaBuf, Verb::kShareDmaBuf,   Verb::kIsShared,
+                          Verb::kResetDevice,   Verb::kReadConfig,   Verb::kWriteConfig,   Verb::kDisableInterrupts,
+                          Verb::kOpenContext,   Verb::kAllocIoas,    Verb::kAttachDevice,  Verb::kGetIovaLayout,
+                          Verb::kMapFile,       Verb::kUnmap,        Verb::kDetachDevice,  Verb::kInspectMemory,
+                          Verb::kPrepareMemory, Verb::kDestroyIoas}) {
     SCOPED_TRACE(std::string(sim::VerbName(verb)));
     const int before = k.CallCount(verb);
     k.FailNth(verb, 1, EIO);

@@ -1,4 +1,5 @@
 // Who gets a session and what proves it: Hello on the fd channel, its token on the gRPC socket.
+#include <map>
 #include <string>
 
 #include "grpcpp/create_channel.h"
@@ -50,6 +51,18 @@ TEST(HandshakeTest, StatusSaysWhatItServes) {
   EXPECT_EQ(answer.sessions(), 1u);
   EXPECT_EQ(answer.policy_rules(), 2u);
   EXPECT_GE(answer.page_size(), 4096u);
+  for (const v1::Capability& capability : answer.capabilities())
+    EXPECT_TRUE(capability.available()) << capability.name();
+  EXPECT_GE(answer.capabilities_size(), 2);
+  std::map<std::string, uint64_t> used;
+  for (const v1::Usage& usage : answer.usage()) {
+    used[usage.resource()] = usage.used();
+    EXPECT_GT(usage.per_user(), 0u) << usage.resource();
+    EXPECT_GE(usage.total(), usage.per_user()) << usage.resource();
+  }
+  EXPECT_EQ(used["sessions"], 1u);
+  EXPECT_EQ(used["connections"], 2u) << "both sockets";
+  EXPECT_TRUE(used.contains("unread fds") && used.contains("mapped bytes"));
 }
 
 TEST(HandshakeTest, NoCallIsAnsweredWithoutAToken) {

@@ -1,7 +1,10 @@
 // Bytes that devices move: to memory, to each other's windows, and to each other's doorbells.
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
 #include "tests/contract/fixture.h"
 #include "tests/contract/nvme_driver.h"
 
@@ -161,6 +164,25 @@ TEST_F(NvmeTest, WritesNothingIntoAWindowThatWasRevoked) {
   WriteBar(exporter, kMemoryBar, 0, Pattern(4));
   driver_->ReadBlocks(0, 8, kWindowIova);  // whatever it answers: QEMU's says that all went well
   EXPECT_EQ(ReadBar(exporter, kMemoryBar, 0), Pattern(4));
+}
+
+// Pages that were allocated and never touched hold what was there before. Pinned as they are, they are cleared at
+// the first touch: with what the device has written by then.
+TEST_F(DmaTest, FindsPreparedMemoryClearAndWhatItWritesThereStays) {
+  const Memory fresh(4 * kPage);
+  ASSERT_EQ(fallocate(fresh.fd().get(), 0, 0, 4 * kPage), 0);
+  ASSERT_THAT(kernel().PrepareMemory(fresh.fd(), {.start = 0, .length = 4 * kPage}), Succeeds());
+  ASSERT_THAT(Map(context_, ioas_, fresh.fd(), kWindowIova, 4 * kPage), Succeeds());
+  EXPECT_EQ(Fetch(kWindowIova), Bytes(kChunk));
+  Put(kWindowIova + 2 * kPage, Pattern(6, kChunk));
+  EXPECT_EQ(fresh.Read(2 * kPage, kChunk), Pattern(6, kChunk));
+}
+
+TEST_F(DmaTest, OnlyWhatCanBeReadCanBePrepared) {
+  const Memory memory(kPage);
+  const UniqueFd write_only(open(absl::StrCat("/proc/self/fd/", memory.fd().get()).c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_THAT(kernel().PrepareMemory(write_only, {.start = 0, .length = kPage}), FailsWith(EACCES));
+  EXPECT_THAT(kernel().PrepareMemory(memory.fd(), {.start = 0, .length = 2 * kPage}), FailsWith(EFAULT));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -132,7 +133,9 @@ class ModelTest : public ::testing::Test {
 
   const uint64_t seed_;
   std::mt19937_64 random_;
-  CoreWorld world_;
+  const int fds_ = OpenFds();
+  std::optional<CoreWorld> a_world_{std::in_place};
+  CoreWorld& world_ = *a_world_;
   const Client observer_ = world_.Connect(0);
   model::Reference model_;
   std::map<Id, Client> clients_;  // also of ended sessions that keep descriptors
@@ -481,7 +484,6 @@ void ModelTest::CheckBooks() {
 
 TEST_F(ModelTest, NoSequenceBreaksTheGuarantees) {
   const uint64_t operations = FromEnvironment("P2PD_MODEL_OPERATIONS", 20000);
-  const int fds = OpenFds();
   for (uint64_t i = 0; i < operations; ++i) {
     Step();
     SeeWhatIsOver();
@@ -506,7 +508,8 @@ TEST_F(ModelTest, NoSequenceBreaksTheGuarantees) {
   clients_.clear();
   const StatusView left = world_.broker->GetStatus();
   EXPECT_EQ(left.mappings + left.exports + left.address_spaces + left.mapped_bytes, 0u);
-  EXPECT_EQ(OpenFds(), fds) << "a descriptor leaked";
+  a_world_.reset();
+  EXPECT_EQ(OpenFds(), fds_) << "a descriptor leaked";
   std::printf("model: %llu operations, %d granted, %d refused\n", static_cast<unsigned long long>(operations), granted_,
               refused_);
 }

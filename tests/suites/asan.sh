@@ -1,5 +1,5 @@
 #!/bin/bash
-# the same tests under AddressSanitizer and UndefinedBehaviorSanitizer, with clang's -Wthread-safety (by name only)
+# the same tests under AddressSanitizer and UndefinedBehaviorSanitizer, with clang's -Wthread-safety
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build lint

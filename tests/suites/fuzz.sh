@@ -1,5 +1,5 @@
 #!/bin/bash
-# every fuzzer for a short while (P2PD_FUZZ_SECONDS, 20 each) (by name only)
+# every fuzzer for a short while (P2PD_FUZZ_SECONDS, 20 each)
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build lint

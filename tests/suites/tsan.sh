@@ -1,5 +1,5 @@
 #!/bin/bash
-# the tests that use threads, under ThreadSanitizer (by name only)
+# the tests that use threads, under ThreadSanitizer
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build lint

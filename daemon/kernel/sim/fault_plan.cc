@@ -54,6 +54,8 @@ Names NamesOf(Verb verb) {
       return {"Unmap", "IOMMU_IOAS_UNMAP"};
     case Verb::kInspectMemory:
       return {"InspectMemory", "fstat"};
+    case Verb::kPrepareMemory:
+      return {"PrepareMemory", "MADV_POPULATE_READ"};
   }
   return {};
 }

@@ -33,6 +33,7 @@ enum class Verb {
   kMapFile,
   kUnmap,
   kInspectMemory,
+  kPrepareMemory,
 };
 
 inline constexpr std::array kAllVerbs = {
@@ -40,7 +41,7 @@ inline constexpr std::array kAllVerbs = {
     Verb::kExportDmaBuf,  Verb::kShareDmaBuf,       Verb::kIsShared,      Verb::kResetDevice,   Verb::kReadConfig,
     Verb::kWriteConfig,   Verb::kDisableInterrupts, Verb::kOpenContext,   Verb::kAllocIoas,     Verb::kDestroyIoas,
     Verb::kAttachDevice,  Verb::kDetachDevice,      Verb::kGetIovaLayout, Verb::kMapFile,       Verb::kUnmap,
-    Verb::kInspectMemory,
+    Verb::kInspectMemory, Verb::kPrepareMemory,
 };
 
 absl::string_view VerbName(Verb verb);  // "MapFile"
