@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/error.h"
+#include "client/fork.h"
 #include "client/grpc_error.h"
 #include "daemon/base/errors.h"
 
@@ -61,6 +62,7 @@ absl::Duration Sensible(absl::Duration timeout) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(Options options) {
+  P2PD_RETURN_IF_ERROR(BeforeGrpc());
   options.connect_timeout = Sensible(options.connect_timeout);
   options.call_timeout = Sensible(options.call_timeout);
   std::shared_ptr<Connection> connection(new Connection(std::move(options)));
@@ -69,6 +71,15 @@ absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(Options options) {
                         FdChannel::Connect(wanted.fd_socket, wanted.client_name, wanted.connect_timeout));
   P2PD_RETURN_IF_ERROR(connection->ConnectGrpc());
   return connection;
+}
+
+Connection::~Connection() {
+  if (fd_channel_ == nullptr) return;
+  Close();
+  if (!fd_channel_->inherited()) return;
+  // In a child of fork() gRPC's objects are the parent's: destroyed here, they would hang up there.
+  new std::shared_ptr<grpc::Channel>(std::move(grpc_channel_));
+  stub_.release();
 }
 
 absl::Status Connection::ConnectGrpc() {
@@ -113,6 +124,7 @@ absl::StatusOr<std::string> Connection::OfferMemoryOnce(uint64_t id, p2pd::FdRef
 }
 
 absl::Status Connection::WithdrawMemory(const std::string& name) {
+  P2PD_RETURN_IF_ERROR(fd_channel_->ended());
   {
     p2pd::MutexLock lock(mutex_);
     std::erase_if(offered_, [&name](const auto& offered) { return offered.second == name; });
@@ -121,11 +133,12 @@ absl::Status Connection::WithdrawMemory(const std::string& name) {
 }
 
 absl::Status Connection::WithdrawMemory(uint64_t id) {
+  P2PD_RETURN_IF_ERROR(fd_channel_->ended());
   std::string name;
   {
     p2pd::MutexLock lock(mutex_);
     const auto offered = offered_.extract(id);
-    if (offered.empty()) return fd_channel_->ended();
+    if (offered.empty()) return absl::OkStatus();
     name = offered.mapped();
   }
   return fd_channel_->WithdrawMemory(name);

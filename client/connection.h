@@ -40,9 +40,7 @@ class Connection {
   static absl::StatusOr<std::shared_ptr<Connection>> Open(Options options);
   // Hangs up, as does the destructor: p2pd then ends the session and everything that it holds. Idempotent.
   void Close() { fd_channel_->Close(); }
-  ~Connection() {
-    if (fd_channel_ != nullptr) Close();
-  }
+  ~Connection();
 
   FdChannel& fd_channel() { return *fd_channel_; }
 
@@ -78,6 +76,7 @@ class Connection {
   template <typename Request, typename Response>
   absl::StatusOr<Granted<Response>> CallForGrant(absl::string_view name, Method<Request, Response> method,
                                                  const Request& request, absl::Time deadline) {
+    if (const absl::Status ended = fd_channel_->ended(); !ended.ok()) return ended;
     fd_channel_->ExpectGrant(request.request_id());
     absl::StatusOr<Response> reply = Call(name, method, request, deadline);
     if (!reply.ok()) {

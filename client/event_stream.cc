@@ -19,6 +19,10 @@ EventStream::EventStream(std::shared_ptr<internal::Connection> connection) : imp
 }
 
 EventStream::~EventStream() {
+  if (impl_->connection->fd_channel().inherited()) {
+    impl_.release();  // gRPC's objects are the parent's
+    return;
+  }
   Cancel();
   while (Next().ok()) {
   }
@@ -26,6 +30,7 @@ EventStream::~EventStream() {
 
 absl::StatusOr<v1::Event> EventStream::Next() {
   if (!impl_->ended.ok()) return impl_->ended;
+  if (impl_->connection->fd_channel().inherited()) return impl_->connection->fd_channel().ended();
   v1::Event event;
   if (impl_->reader->Read(&event)) return event;
   impl_->ended = impl_->connection->Explain("WatchEvents", impl_->reader->Finish());
@@ -33,6 +38,8 @@ absl::StatusOr<v1::Event> EventStream::Next() {
   return impl_->ended;
 }
 
-void EventStream::Cancel() { impl_->context.TryCancel(); }
+void EventStream::Cancel() {
+  if (!impl_->connection->fd_channel().inherited()) impl_->context.TryCancel();
+}
 
 }  // namespace p2p

@@ -1,6 +1,7 @@
 #include "client/fd_channel.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -61,7 +62,8 @@ absl::StatusOr<std::shared_ptr<FdChannel>> FdChannel::Connect(absl::string_view 
   return std::shared_ptr<FdChannel>(new FdChannel(std::move(socket), std::move(*frame.mutable_welcome())));
 }
 
-FdChannel::FdChannel(UniqueFd socket, v1::Welcome welcome) : socket_(std::move(socket)), welcome_(std::move(welcome)) {}
+FdChannel::FdChannel(UniqueFd socket, v1::Welcome welcome)
+    : owner_(getpid()), socket_(std::move(socket)), welcome_(std::move(welcome)) {}
 
 FdChannel::~FdChannel() { Close(); }
 
@@ -71,7 +73,14 @@ void FdChannel::Start(Handlers handlers) {
   receiver_ = std::thread([self = shared_from_this()] { self->Receive(); });
 }
 
+bool FdChannel::inherited() const { return getpid() != owner_; }
+
 void FdChannel::Close() {
+  if (inherited()) {
+    if (receiver_.joinable()) receiver_.detach();  // it never ran here
+    socket_.Reset();
+    return;
+  }
   bool on_receiver = false;
   {
     MutexLock lock(mutex_);
@@ -90,6 +99,7 @@ void FdChannel::Close() {
 }
 
 absl::Status FdChannel::ended() const {
+  if (inherited()) return SessionEnded("it is that of the process which forked this one");
   MutexLock lock(mutex_);
   return ended_;
 }

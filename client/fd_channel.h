@@ -5,6 +5,8 @@
 #ifndef P2PD_CLIENT_FD_CHANNEL_H_
 #define P2PD_CLIENT_FD_CHANNEL_H_
 
+#include <sys/types.h>
+
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -40,13 +42,16 @@ class FdChannel : public std::enable_shared_from_this<FdChannel> {
   ~FdChannel();
 
   const v1::Welcome& welcome() const { return welcome_; }
+  // Whether this process is a child of the one that connected. Locks may be held for ever here, threads are not.
+  bool inherited() const;
 
   // Starts the receiver thread. Once.
   void Start(Handlers handlers);
-  // Hangs up, and waits for the receiver thread unless it is the caller. Idempotent.
+  // Hangs up, and waits for the receiver thread unless it is the caller. Idempotent. In a child of fork() it only
+  // closes the child's descriptor: the session is the parent's.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // OK while the channel is up; after that, why it ended.
+  // OK while the channel is up; after that, and in a child of fork(), why it is not.
   absl::Status ended() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The descriptor granted for a request: Expect it before the request is sent, Take it once the reply is
@@ -76,7 +81,8 @@ class FdChannel : public std::enable_shared_from_this<FdChannel> {
   absl::Status WaitUntil(absl::Time deadline, absl::string_view what, const std::function<bool()>& ready)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const p2pd::UniqueFd socket_;
+  const pid_t owner_;
+  p2pd::UniqueFd socket_;
   const v1::Welcome welcome_;
   Handlers handlers_;
   std::thread receiver_;

@@ -12,6 +12,11 @@
 // Errors are absl::Status with a message fit for people; error.h has the facts for programs. Where p2pd cannot
 // be reached they are Unavailable (IsDisconnected()); a call whose gRPC connection broke has been tried again
 // by then, and was done at most once.
+//
+// A session is that of the process which connected. In a child of fork() its objects can only be destroyed, or left
+// alone, which changes nothing for the parent; every call fails as after the session's end. To connect anew, such a
+// child must exec first (else FailedPrecondition): gRPC does not survive a fork. Forking before the first session is
+// fine.
 #ifndef P2PD_CLIENT_SESSION_H_
 #define P2PD_CLIENT_SESSION_H_
 

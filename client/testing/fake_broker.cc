@@ -238,6 +238,7 @@ grpc::Status FakeBroker::RevokeSession(grpc::ServerContext* context, const v1::R
 grpc::Status FakeBroker::Ping(grpc::ServerContext* /*context*/, const v1::PingRequest* /*request*/,
                               v1::PingResponse* /*response*/) {
   calls_.Log({.method = "Ping", .request_id = ""});
+  if (const auto hook = calls_.TakeHook("Ping")) hook();
   return calls_.TakeFailure("Ping").value_or(grpc::Status::OK);
 }
 
