@@ -9,7 +9,7 @@ complain() {
   say "lint: $1"
   failures=$((failures + 1))
 }
-mapfile -t cpp < <(git ls-files '*.cc' '*.h')
+mapfile -t cpp < <(git ls-files '*.cc' '*.h' '*.c')
 mapfile -t shell < <(git ls-files | xargs grep -lE '^#!/bin/(ba)?sh|^# shellcheck shell=' 2>/dev/null | sort -u)
 clang-format-14 --dry-run --Werror "${cpp[@]}" || complain "clang-format-14 -i puts the files above right"
 shellcheck -x -e SC1091 "${shell[@]}" || complain "shellcheck found the above"
