@@ -30,18 +30,18 @@ demo=$P2PD_TOP/deploy/demo
 policy=$P2PD_TOP/deploy/policy/demo.textproto
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-programs=(p2pd p2pctl cmb_exporter p2p_copy doorbell_ringer)
+programs=(p2pd p2pctl cmb_exporter p2p_copy doorbell_ringer c_copy libp2p.so.0)
 
 build() {
   local targets=(//daemon:p2pd //client/p2pctl:p2pctl //deploy/demo:cmb_exporter //deploy/demo:p2p_copy
-    //deploy/demo:doorbell_ringer)
+    //deploy/demo:doorbell_ringer //deploy/demo:c_copy //client/c:libp2p.so.0)
   local bin
   with_progress "$P2PD_CACHE/log/build-demo.log" "build" bazel_in_tree build "${targets[@]}"
   bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
   mkdir "$work/bin"
   # In a place of their own, where every user may run them.
-  install -m 0755 "$bin/daemon/p2pd" "$bin/client/p2pctl/p2pctl" "$bin"/deploy/demo/{cmb_exporter,p2p_copy,doorbell_ringer} \
-    "$work/bin"
+  install -m 0755 "$bin/daemon/p2pd" "$bin/client/p2pctl/p2pctl" "$bin/client/c/libp2p.so.0" \
+    "$bin"/deploy/demo/{cmb_exporter,p2p_copy,doorbell_ringer,c_copy} "$work/bin"
   chmod 0755 "$work"
 }
 

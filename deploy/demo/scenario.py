@@ -151,6 +151,27 @@ class Scenario:
         self.tell.check(ringer.end() == 0, "the ringer has ended, and with it its right to the doorbells")
         self.quiet("meanwhile")
 
+    def c_client(self):
+        self.tell.check(self.importer.end() == 0, "p2p_copy has ended in order")
+        self.view.await_object(NVME2, state="READY", driver_session="")
+        self.exporter.ask(f"fill seed=17 length={WINDOW}", "filled")
+        self.tell.asked(f"c_copy as user {IMPORTER}, a client in C over libp2p.so.0: drive NVMe 2; the same 32 MiB through "
+                        "NVMe 1's memory to a third place of the disk, and read them back from there")
+        client = self.client("c_copy", IMPORTER)
+        window = client.expect("ready")
+        self.tell.did(f"{window['mapping']} of {window['export']} at IOVA {window['iova']:#x}")
+        for way in ("read", "copied"):
+            moved = client.expect(way)
+            self.tell.did(f"{way}: {moved['bytes'] >> 20} MiB in {moved['seconds']:.2f} s")
+        there = client.expect("verified")["crc32"]
+        self.tell.check(there == self.options.source_crc, f"they are there: CRC-32 {there:08x}, as the host computed it")
+        crc = self.exporter.ask(f"crc length={WINDOW}", "crc")["crc32"]
+        self.tell.check(crc == self.options.source_crc, "and went through NVMe 1's memory, which held something else before")
+        self.tell.check(client.end() == 0, "the C client has ended in order")
+        self.view.await_object(NVME2, state="READY", driver_session="")
+        self.quiet("meanwhile")
+        self.open_importer()
+
     def reset(self, by_root):
         self.importer.send("traffic")
         before = self.importer.traffic(lambda t: t["right"] >= PIECES)
@@ -280,6 +301,7 @@ class Scenario:
             ("Two users become drivers; NVMe 2 gets a window of NVMe 1", self.drivers),
             ("32 MiB from NVMe 2's disk through NVMe 1's memory and back", self.copy),
             ("A device rings another device's doorbell", self.doorbell),
+            ("The same copy by a client in C", self.c_client),
             ("NVMe 1's driver resets it while bytes move through it", lambda: self.reset(by_root=False)),
             ("Root resets it while bytes move through it", lambda: self.reset(by_root=True)),
             ("A client that does not stop is cut off", self.cut_off),
