@@ -62,7 +62,7 @@ absl::Duration Sensible(absl::Duration timeout) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Connection>> Connection::Open(Options options) {
-  P2PD_RETURN_IF_ERROR(CheckFork());
+  P2PD_RETURN_IF_ERROR(BeforeGrpc());
   options.connect_timeout = Sensible(options.connect_timeout);
   options.call_timeout = Sensible(options.call_timeout);
   std::shared_ptr<Connection> connection(new Connection(std::move(options)));
@@ -83,7 +83,6 @@ Connection::~Connection() {
 }
 
 absl::Status Connection::ConnectGrpc() {
-  const InsideGrpc inside;
   const absl::Time deadline = absl::Now() + options_.connect_timeout;
   grpc_channel_ = grpc::CreateCustomChannel(absl::StrCat("unix:", options_.grpc_socket),
                                             grpc::InsecureChannelCredentials(), ChannelArguments());
@@ -152,7 +151,6 @@ void Connection::AddToken(grpc::ClientContext& context) const {
 absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time deadline,
                                          const std::function<grpc::Status(grpc::ClientContext&)>& attempt) {
   P2PD_RETURN_IF_ERROR(fd_channel_->ended());
-  const InsideGrpc inside;
   absl::Duration pause = kFirstPause;
   for (int attempts = 1;; ++attempts) {
     grpc::ClientContext context;

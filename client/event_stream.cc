@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "client/connection.h"
-#include "client/fork.h"
 
 namespace p2p {
 
@@ -16,7 +15,6 @@ struct EventStream::Impl {
 
 EventStream::EventStream(std::shared_ptr<internal::Connection> connection) : impl_(std::make_unique<Impl>()) {
   impl_->connection = std::move(connection);
-  const internal::InsideGrpc inside;
   impl_->reader = impl_->connection->Watch(impl_->context);
 }
 
@@ -33,7 +31,6 @@ EventStream::~EventStream() {
 absl::StatusOr<v1::Event> EventStream::Next() {
   if (!impl_->ended.ok()) return impl_->ended;
   if (impl_->connection->fd_channel().inherited()) return impl_->connection->fd_channel().ended();
-  const internal::InsideGrpc inside;
   v1::Event event;
   if (impl_->reader->Read(&event)) return event;
   impl_->ended = impl_->connection->Explain("WatchEvents", impl_->reader->Finish());

@@ -1,6 +1,6 @@
-// What fork() does to gRPC, which the library calls through. gRPC survives it, in the child too, if its own fork
-// support was on when it started and nobody was inside it at that moment; else its state in the child is shared
-// with the parent, and using it crashes either. This file turns the support on, counts who is inside, and knows.
+// gRPC 1.51 and fork(): a child shares its parent's epoll sets, so that whoever uses gRPC there wakes, and crashes, the
+// other. (Its own support for fork is not enough: seen to fail while parent and child both make calls.) So a process
+// that was forked from one which has used gRPC does not use it; after exec, or if nobody had, all is well.
 #ifndef P2PD_CLIENT_FORK_H_
 #define P2PD_CLIENT_FORK_H_
 
@@ -8,17 +8,8 @@
 
 namespace p2p::internal {
 
-// Stands for a thread that is inside gRPC.
-class InsideGrpc {
- public:
-  InsideGrpc();
-  ~InsideGrpc();
-  InsideGrpc(const InsideGrpc&) = delete;
-  InsideGrpc& operator=(const InsideGrpc&) = delete;
-};
-
-// Whether a session can be opened in this process. Errors: FailedPrecondition, it was forked at a bad moment.
-absl::Status CheckFork();
+// To be called before gRPC is. Errors: FailedPrecondition, this process is a child of one that called it.
+absl::Status BeforeGrpc();
 
 }  // namespace p2p::internal
 

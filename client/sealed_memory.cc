@@ -37,7 +37,13 @@ absl::StatusOr<SealedMemory> SealedMemory::Create(absl::string_view name, size_t
   void* data = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return p2pd::ErrnoError("mmap", object, errno);
   static std::atomic<uint64_t> last_id = 0;
-  return SealedMemory(fd.Release(), static_cast<char*>(data), length, ++last_id);
+  SealedMemory memory(fd.Release(), static_cast<char*>(data), length, ++last_id);
+  // fallocate leaves pages that the kernel zeroes when they are first touched: after a device has written to them, that
+  // would be too late.
+  if (madvise(data, length, MADV_POPULATE_WRITE) != 0) {
+    return p2pd::ErrnoError("MADV_POPULATE_WRITE", object, errno, "no memory left, or a memory limit is reached");
+  }
+  return memory;
 }
 
 SealedMemory::SealedMemory(SealedMemory&& other) noexcept

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
+#include "daemon/base/unique_fd.h"
 #include "gtest/gtest.h"
 
 namespace p2p {
@@ -40,6 +42,17 @@ TEST(SealedMemoryTest, WhatIsWrittenIsInTheFile) {
   char read[6] = {};
   EXPECT_EQ(pread(memory->fd(), read, 5, 0), 5);
   EXPECT_STREQ(read, "hello");
+}
+
+// What the kernel would zero at the first touch it would take from under a device.
+TEST(SealedMemoryTest, HasAllItsPagesBeforeTheyAreTouched) {
+  const auto memory = SealedMemory::Create("buffer", 64 * 4096);
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  const p2pd::UniqueFd pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+  uint64_t pages[64] = {};
+  const off_t at = static_cast<off_t>(reinterpret_cast<uintptr_t>(memory->data()) / 4096 * sizeof(uint64_t));
+  ASSERT_EQ(pread(pagemap.get(), pages, sizeof(pages), at), static_cast<ssize_t>(sizeof(pages)));
+  for (const uint64_t page : pages) EXPECT_EQ(page >> 63, 1u);  // present
 }
 
 TEST(SealedMemoryTest, DoesNotOutliveAnExec) {

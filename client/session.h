@@ -13,11 +13,10 @@
 // be reached they are Unavailable (IsDisconnected()); a call whose gRPC connection broke has been tried again
 // by then, and was done at most once.
 //
-// A session is that of the process which connected. In a child of fork() its objects can only be destroyed, which
-// leaves the parent's as they are, and every call fails as after the session's end; the child may connect anew,
-// unless another thread of the parent was in a call when it forked, EventStream::Next() included: then Connect()
-// fails, with FailedPrecondition, and the child must exec. The library must be loaded before gRPC starts; it sets
-// GRPC_ENABLE_FORK_SUPPORT=1 in the environment unless that is set.
+// A session is that of the process which connected. In a child of fork() its objects can only be destroyed, or left
+// alone, which changes nothing for the parent; every call fails as after the session's end. To connect anew, such a
+// child must exec first (else FailedPrecondition): gRPC does not survive a fork. Forking before the first session is
+// fine.
 #ifndef P2PD_CLIENT_SESSION_H_
 #define P2PD_CLIENT_SESSION_H_
 

@@ -21,8 +21,8 @@
  * session, but what it stands for does not. Functions that free a handle do so whatever they return.
  *
  * Fork. A session is that of the process that connected: in a child every call fails with -ENOTCONN, and freeing
- * handles leaves the parent's as they are. A child may connect anew if no thread of the parent was in a call, and no
- * p2p_watch open, when it forked: else p2p_session_connect fails with -EBUSY, and the child must exec.
+ * handles, or leaving them, changes nothing for the parent. To connect anew such a child must exec first, else
+ * p2p_session_connect fails with -EBUSY. Forking before the first session is fine.
  *
  * Running out of memory ends the process. Strings are UTF-8; those that a function returns are the handle's. */
 #ifndef P2P_LIBP2P_H_

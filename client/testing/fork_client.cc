@@ -1,12 +1,12 @@
 // A client that forks while it has a session; fork_test runs it. Exits with 0 if all is as session.h says, else with
 // the line that says otherwise.
 //
-// usage: fork_client idle|busy FD_SOCKET GRPC_SOCKET
+// usage: fork_client connect|before|after FD_SOCKET GRPC_SOCKET
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <future>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,14 +28,13 @@ namespace {
 constexpr char kExporter[] = "devices/0000:01:00.0";
 
 struct Client {
-  p2p::SessionOptions options;
   std::unique_ptr<p2p::Session> session;
   std::unique_ptr<p2p::Device> device;
   std::unique_ptr<p2p::Export> window;
 };
 
-template <typename Work>
-void InChild(const Work& work) {
+// Meanwhile this process does `meanwhile`, again and again.
+void InChild(const std::function<void()>& work, const std::function<void()>& meanwhile) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(30);
@@ -43,7 +42,12 @@ void InChild(const Work& work) {
     _exit(0);
   }
   int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
+  pid_t ended = 0;
+  while (ended == 0) {
+    meanwhile();
+    ended = waitpid(child, &status, WNOHANG);
+  }
+  REQUIRE(ended == child);
   REQUIRE(status == 0);
 }
 
@@ -74,49 +78,59 @@ void RequireAlive(Client& client) {
   REQUIRE(client.session->GetDevice(kExporter)->driver_session() == client.session->name());
 }
 
-void ForkIdle(Client& client) {
-  InChild([&] {
-    DropInherited(client);
-    ConnectAnew(client.options);
-    InChild([&] { ConnectAnew(client.options); });
-  });
-  RequireAlive(client);
-  InChild([] {});  // leaks what it inherited
-  InChild([&] { ConnectAnew(client.options); });
-  RequireAlive(client);
-}
-
-// Forks while the other thread waits for p2pd's answer, which the test withholds until Ping.
-void ForkBusy(Client& client, std::future<void> in_a_call) {
-  std::thread caller([&] { REQUIRE(client.session->GetStatus().ok()); });
-  in_a_call.wait();
-  InChild([&] {
-    const absl::Status status = p2p::Session::Connect(client.options).status();
-    REQUIRE(status.code() == absl::StatusCode::kFailedPrecondition);
-  });
-  REQUIRE(client.session->Ping().ok());
-  caller.join();
-  RequireAlive(client);
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  REQUIRE(argc == 4);
-  Client client = {.options = {.fd_socket = argv[2], .grpc_socket = argv[3], .client_name = "fork_client"}};
-  p2p::SessionOptions options = client.options;
-  std::promise<void> in_a_call;
-  options.on_resumed = [&in_a_call](const p2p::v1::Resumed&) { in_a_call.set_value(); };
+Client Open(const p2p::SessionOptions& options) {
+  Client client;
   auto session = p2p::Session::Connect(options);
   REQUIRE(session.ok());
   client.session = *std::move(session);
   client.device = std::make_unique<p2p::Device>(*client.session->OpenDevice(kExporter));
   client.window = std::make_unique<p2p::Export>(
       *client.session->CreateExport({.device = kExporter, .bar = 2, .length = 65536, .grade = p2p::v1::RAW}));
-  if (std::string(argv[1]) == "idle") {
-    ForkIdle(client);
-  } else {
-    ForkBusy(client, in_a_call.get_future());
-  }
+  return client;
+}
+
+void ForkBefore(const p2p::SessionOptions& options) {
+  InChild([&] { ConnectAnew(options); }, [] {});
+  ConnectAnew(options);
+}
+
+void ForkAfter(const p2p::SessionOptions& options, char** argv) {
+  Client client = Open(options);
+  const auto events = client.session->Watch();
+  std::thread watcher([&events] {
+    while (events->Next().ok()) {
+    }
+  });
+  const auto alive = [&client] { RequireAlive(client); };
+  InChild(
+      [&] {
+        DropInherited(client);
+        REQUIRE(p2p::IsDisconnected(events->Next().status()));
+        events->Cancel();
+        REQUIRE(p2p::Session::Connect(options).status().code() == absl::StatusCode::kFailedPrecondition);
+      },
+      alive);
+  InChild([] {}, alive);  // leaks what it inherited
+  InChild(
+      [argv] {
+        char connect[] = "connect";
+        char* command[] = {argv[0], connect, argv[2], argv[3], nullptr};
+        execv("/proc/self/exe", command);
+      },
+      alive);
+  RequireAlive(client);
+  events->Cancel();
+  watcher.join();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  REQUIRE(argc == 4);
+  const std::string mode = argv[1];
+  const p2p::SessionOptions options = {.fd_socket = argv[2], .grpc_socket = argv[3], .client_name = "fork_client"};
+  if (mode == "connect") ConnectAnew(options);
+  if (mode == "before") ForkBefore(options);
+  if (mode == "after") ForkAfter(options, argv);
   return 0;
 }
