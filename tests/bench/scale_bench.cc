@@ -1,6 +1,5 @@
 // What 100,000 live mappings change, and what each of them takes. Two p2pd, one with few and one with many, take
 // turns.
-#include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "tests/bench/rounds.h"
 #include "tests/bench/scene.h"
@@ -15,8 +14,8 @@ constexpr char kConfig[] = "limits { mappings { per_user: 200000 total: 200000 }
 
 // A p2pd, and a session with mappings in it.
 struct Place {
-  static absl::StatusOr<Place> Make(const Setup& setup, const std::string& config) {
-    P2PD_ASSIGN_OR_RETURN(Daemon daemon, Daemon::Simulated(setup.p2pd, 1, {absl::StrCat("--config=", config)}));
+  static absl::StatusOr<Place> Make(const Setup& setup) {
+    P2PD_ASSIGN_OR_RETURN(Daemon daemon, Daemon::Simulated(setup.p2pd, 1, kConfig));
     P2PD_ASSIGN_OR_RETURN(Actor actor,
                           Actor::Join(daemon.sockets(), WindowOf(kExporter, 0, kWindowLength), ImporterName(0)));
     return Place{.daemon = std::move(daemon), .actor = std::move(actor)};
@@ -52,11 +51,9 @@ absl::StatusOr<double> BytesEach(const Place& place, absl::Status (*fill)(const 
 }  // namespace
 
 absl::Status BenchScale(const Setup& setup, Figures& figures) {
-  P2PD_ASSIGN_OR_RETURN(const Folder folder, Folder::Create());
-  P2PD_RETURN_IF_ERROR(folder.Write("config", kConfig));
-  P2PD_ASSIGN_OR_RETURN(const Place few, Place::Make(setup, folder.At("config")));
-  P2PD_ASSIGN_OR_RETURN(const Place many, Place::Make(setup, folder.At("config")));
-  P2PD_ASSIGN_OR_RETURN(const Place batched, Place::Make(setup, folder.At("config")));
+  P2PD_ASSIGN_OR_RETURN(const Place few, Place::Make(setup));
+  P2PD_ASSIGN_OR_RETURN(const Place many, Place::Make(setup));
+  P2PD_ASSIGN_OR_RETURN(const Place batched, Place::Make(setup));
   P2PD_RETURN_IF_ERROR(Fill(few, kFew));
   P2PD_RETURN_IF_ERROR(Fill(many, kFew));
   P2PD_ASSIGN_OR_RETURN(const double bytes, BytesEach(many, Fill, kMany - kFew));

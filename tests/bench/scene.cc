@@ -31,25 +31,30 @@ std::string MachineText(int importers) {
   return text;
 }
 
-absl::StatusOr<Daemon> Daemon::Simulated(const std::string& program, int importers, std::vector<std::string> more) {
+absl::StatusOr<Daemon> Daemon::Simulated(const std::string& program, int importers, const std::string& config) {
   P2PD_ASSIGN_OR_RETURN(Folder folder, Folder::Create());
   P2PD_RETURN_IF_ERROR(folder.Write("machine", MachineText(importers)));
-  more.push_back(absl::StrCat("--simulate=", folder.At("machine")));
-  return Start(program, std::move(folder), std::move(more));
+  const std::string simulate = absl::StrCat("--simulate=", folder.At("machine"));
+  return Start(program, std::move(folder), config, simulate);
 }
 
 absl::StatusOr<Daemon> Daemon::Real(const std::string& program, const std::string& managed_devices) {
   P2PD_ASSIGN_OR_RETURN(Folder folder, Folder::Create());
-  return Start(program, std::move(folder), {absl::StrCat("--manage=", managed_devices)});
+  return Start(program, std::move(folder), "", absl::StrCat("--manage=", managed_devices));
 }
 
-absl::StatusOr<Daemon> Daemon::Start(const std::string& program, Folder folder, std::vector<std::string> more) {
+absl::StatusOr<Daemon> Daemon::Start(const std::string& program, Folder folder, const std::string& config,
+                                     const std::string& which_devices) {
   P2PD_RETURN_IF_ERROR(folder.Write("policy", kPolicy));
+  P2PD_RETURN_IF_ERROR(folder.Write("config", config));
   Sockets sockets = {.fd = folder.At("fds.sock"), .grpc = folder.At("p2pd.sock")};
-  std::vector<std::string> command = {program, absl::StrCat("--policy=", folder.At("policy")),
+  std::vector<std::string> command = {program,
+                                      absl::StrCat("--config=", folder.At("config")),
+                                      absl::StrCat("--policy=", folder.At("policy")),
                                       absl::StrCat("--fd-socket=", sockets.fd),
-                                      absl::StrCat("--grpc-socket=", sockets.grpc), "--log-level=warning"};
-  for (std::string& argument : more) command.push_back(std::move(argument));
+                                      absl::StrCat("--grpc-socket=", sockets.grpc),
+                                      "--log-level=warning",
+                                      which_devices};
   P2PD_ASSIGN_OR_RETURN(Process process, Process::Start(std::move(command), folder));
   return Daemon(std::move(folder), std::move(sockets), std::move(process));
 }

@@ -34,8 +34,8 @@ inline constexpr uint64_t kWindowLength = 1 << 20;
 // A p2pd in a process of its own, which lets everybody do everything.
 class Daemon {
  public:
-  static absl::StatusOr<Daemon> Simulated(const std::string& program, int importers,
-                                          std::vector<std::string> more = {});
+  // `config` as in p2pd.conf(5).
+  static absl::StatusOr<Daemon> Simulated(const std::string& program, int importers, const std::string& config = "");
   // On the kernel that runs.
   static absl::StatusOr<Daemon> Real(const std::string& program, const std::string& managed_devices);
 
@@ -43,7 +43,8 @@ class Daemon {
   const Process& process() const { return process_; }
 
  private:
-  static absl::StatusOr<Daemon> Start(const std::string& program, Folder folder, std::vector<std::string> more);
+  static absl::StatusOr<Daemon> Start(const std::string& program, Folder folder, const std::string& config,
+                                      const std::string& which_devices);
   Daemon(Folder folder, Sockets sockets, Process process)
       : folder_(std::move(folder)), sockets_(std::move(sockets)), process_(std::move(process)) {}
 
