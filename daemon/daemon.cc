@@ -10,8 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/thread_scheduler.h"
+#include "daemon/config/config_text.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/memory_journal.h"
+#include "daemon/effective_settings.h"
 #include "daemon/front/server.h"
 #include "daemon/front/unix_socket.h"
 #include "daemon/machine.h"
@@ -70,17 +72,19 @@ void Stop(EventLoop& loop, Broker& broker, Server& server, const Socket& fds, co
   broker.Stop([&loop] { loop.Quit(); });
 }
 
-absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Flags& flags, const std::string& version,
-                   std::vector<NamedFd>& inherited) {
-  P2PD_ASSIGN_OR_RETURN(Socket fds, Socket::Open("fds", flags.fd_socket, SOCK_SEQPACKET, inherited));
-  P2PD_ASSIGN_OR_RETURN(Socket grpc, Socket::Open("grpc", flags.grpc_socket, SOCK_STREAM, inherited));
-  const ConnectionLimits limits;
+absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Settings& settings,
+                   const std::string& version, std::vector<NamedFd>& inherited) {
+  P2PD_ASSIGN_OR_RETURN(Socket fds, Socket::Open("fds", settings.fd_socket, SOCK_SEQPACKET, inherited));
+  P2PD_ASSIGN_OR_RETURN(Socket grpc, Socket::Open("grpc", settings.grpc_socket, SOCK_STREAM, inherited));
+  const ConnectionLimits connections = ConnectionLimitsOf(settings);
   // A thread for each connection, if it must be: each may block on what its client sent.
-  ThreadScheduler workers(limits.total);
+  ThreadScheduler workers(connections.total);
   ServerOptions options;
   options.fd_socket = fds.TakeFd();
   options.grpc_socket = grpc.TakeFd();
-  options.connections = limits;
+  options.connections = connections;
+  options.unread_fds = UnreadFdLimitsOf(settings);
+  options.hello_deadline = settings.hello_deadline;
   options.grpc = {.version = version, .kernel = machine.kernel_name()};
   P2PD_ASSIGN_OR_RETURN(auto server, Server::Start(loop, broker, workers, std::move(options)));
 
@@ -99,8 +103,15 @@ absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Flag
 
 }  // namespace
 
-absl::Status RunDaemon(const Flags& flags, const std::string& version, std::vector<NamedFd> inherited) {
-  P2PD_ASSIGN_OR_RETURN(const std::shared_ptr<const Policy> policy, ReadPolicy(flags.policy));
+absl::StatusOr<std::string> CheckConfig(const Flags& flags) {
+  P2PD_ASSIGN_OR_RETURN(const Settings settings, EffectiveSettings(flags));
+  P2PD_RETURN_IF_ERROR(ReadPolicy(settings.policy).status());
+  return ConfigText(settings);
+}
+
+absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::string& version,
+                       std::vector<NamedFd> inherited) {
+  P2PD_ASSIGN_OR_RETURN(const std::shared_ptr<const Policy> policy, ReadPolicy(settings.policy));
   std::unique_ptr<Machine> machine = MakeLinuxMachine();
   if (!flags.simulate.empty()) {
     P2PD_ASSIGN_OR_RETURN(machine, MakeSimulatedMachine(flags.simulate));
@@ -110,11 +121,15 @@ absl::Status RunDaemon(const Flags& flags, const std::string& version, std::vect
   ThreadScheduler scheduler;
   BrokerOptions options;
   options.sysfs_root = flags.sysfs_root.empty() ? machine->sysfs_root() : flags.sysfs_root;
-  options.managed = flags.manage;
-  options.quiesce_deadline = flags.quiesce_deadline;
+  options.managed = settings.managed;
+  for (const MergedContextSetting& merged : settings.merged_contexts) {
+    options.merged_contexts.push_back({.devices = merged.devices, .origin = merged.origin});
+  }
+  options.quiesce_deadline = settings.quiesce_deadline;
+  options.quota = QuotaLimitsOf(settings);
   Broker broker(options, machine->kernel(), scheduler, journal, policy);
   P2PD_RETURN_IF_ERROR(broker.Start());
-  return Serve(*loop, broker, *machine, flags, version, inherited);
+  return Serve(*loop, broker, *machine, settings, version, inherited);
 }
 
 }  // namespace p2pd

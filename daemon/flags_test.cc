@@ -10,23 +10,42 @@ std::variant<Flags, int> Parse(std::vector<const char*> words) {
   return ParseFlags(static_cast<int>(words.size()), words.data(), "1.2.3");
 }
 
-TEST(FlagsTest, DefaultsAreThoseOfAService) {
+TEST(FlagsTest, WhatIsNotGivenOverridesNothing) {
+  Settings settings;
+  settings.fd_socket = "/a";
+  settings.grpc_socket = "/b";
+  settings.policy = "/c";
+  settings.managed = {*PciAddress::Parse("0000:01:00.0")};
+  settings.quiesce_deadline = absl::Seconds(7);
+  settings.log_level = LogLevel::kError;
   const auto parsed = Parse({});
-  const Flags& flags = std::get<Flags>(parsed);
-  EXPECT_EQ(flags.fd_socket, "/run/p2pd/fds.sock");
-  EXPECT_EQ(flags.grpc_socket, "/run/p2pd/p2pd.sock");
-  EXPECT_EQ(flags.policy, "/etc/p2pd/policy.textproto");
-  EXPECT_TRUE(flags.manage.empty());
-  EXPECT_EQ(flags.quiesce_deadline, absl::Seconds(2));
+  Override(std::get<Flags>(parsed), settings);
+  EXPECT_EQ(settings.fd_socket, "/a");
+  EXPECT_EQ(settings.grpc_socket, "/b");
+  EXPECT_EQ(settings.policy, "/c");
+  ASSERT_EQ(settings.managed.size(), 1u);
+  EXPECT_EQ(settings.quiesce_deadline, absl::Seconds(7));
+  EXPECT_EQ(settings.log_level, LogLevel::kError);
+  EXPECT_EQ(std::get<Flags>(parsed).config, std::nullopt);
+  EXPECT_FALSE(std::get<Flags>(parsed).check_config);
 }
 
-TEST(FlagsTest, ReadsDevicesTimesAndLevels) {
-  const auto parsed = Parse({"--manage=0000:01:00.0,0000:02:00.0", "--quiesce-deadline", "250ms", "--log-level=debug"});
+TEST(FlagsTest, WhatIsGivenOverridesTheConfiguration) {
+  Settings settings;
+  settings.managed = {*PciAddress::Parse("0000:07:00.0")};
+  const auto parsed = Parse({"--manage=0000:01:00.0,0000:02:00.0", "--quiesce-deadline", "250ms", "--log-level=debug",
+                             "--policy=p", "--fd-socket=f", "--grpc-socket=g", "--config=c", "--check-config"});
   const Flags& flags = std::get<Flags>(parsed);
-  ASSERT_EQ(flags.manage.size(), 2u);
-  EXPECT_EQ(flags.manage[1].ToString(), "0000:02:00.0");
-  EXPECT_EQ(flags.quiesce_deadline, absl::Milliseconds(250));
-  EXPECT_EQ(flags.log_level, LogLevel::kDebug);
+  Override(flags, settings);
+  ASSERT_EQ(settings.managed.size(), 2u);
+  EXPECT_EQ(settings.managed[1].ToString(), "0000:02:00.0");
+  EXPECT_EQ(settings.quiesce_deadline, absl::Milliseconds(250));
+  EXPECT_EQ(settings.log_level, LogLevel::kDebug);
+  EXPECT_EQ(settings.policy, "p");
+  EXPECT_EQ(settings.fd_socket, "f");
+  EXPECT_EQ(settings.grpc_socket, "g");
+  EXPECT_EQ(flags.config, "c");
+  EXPECT_TRUE(flags.check_config);
 }
 
 TEST(FlagsTest, RefusesWhatItDoesNotUnderstand) {

@@ -4,7 +4,6 @@
 #ifndef P2PD_POLICY_POLICY_FILE_H_
 #define P2PD_POLICY_POLICY_FILE_H_
 
-#include <cstddef>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,14 +13,12 @@
 
 namespace p2pd {
 
-constexpr size_t kMaxPolicyBytes = size_t{1} << 20;
-
 // `file_name` is what errors and verdicts call the text. Errors: InvalidArgument, one "file:line:column: what"
-// a line (problem_list.h).
+// a line (daemon/textproto/problem_list.h).
 absl::StatusOr<RuleChain> ParsePolicy(absl::string_view text, const std::string& file_name, const UserDatabase& users);
 
 // The policy in the file at `path`, which must be one that only root or this process's user can have written
-// (trusted_file.h). Errors: those of ReadTrustedFile and of ParsePolicy.
+// (daemon/textproto/trusted_file.h). Errors: those of ReadTrustedFile and of ParsePolicy.
 absl::StatusOr<RuleChain> LoadPolicy(const std::string& path, const UserDatabase& users);
 
 }  // namespace p2pd

@@ -10,8 +10,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "policy/field_places.h"
-#include "policy/problem_list.h"
+#include "daemon/textproto/field_places.h"
+#include "daemon/textproto/problem_list.h"
 
 namespace p2pd {
 namespace {

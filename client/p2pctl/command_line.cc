@@ -11,8 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/p2pctl/names.h"
-#include "client/version.h"
 #include "daemon/base/errors.h"
+#include "daemon/base/version.h"
 
 namespace p2p::ctl {
 namespace {
@@ -82,7 +82,7 @@ void AddGlobalOptions(Parser& parser) {
   app.add_option("--grpc-socket", options.grpc_socket,
                  absl::StrCat("p2pd's gRPC socket (default: ", options.grpc_socket, ")"))
       ->type_name("PATH");
-  app.set_version_flag("--version", absl::StrCat("p2pctl ", kVersion), "Show the version");
+  app.set_version_flag("--version", absl::StrCat("p2pctl ", p2pd::kVersion), "Show the version");
 }
 
 // The command `name` among those of `app`; null if there is none.

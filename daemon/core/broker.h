@@ -32,9 +32,16 @@ class Watcher {
   virtual void OnEvent(const std::shared_ptr<const Event>& event) = 0;
 };
 
+// Devices that are to share one iommufd beyond those that must, and where that was said.
+struct MergedContext {
+  std::vector<PciAddress> devices;
+  std::string origin;  // for errors
+};
+
 struct BrokerOptions {
   std::string sysfs_root = "/sys";
-  std::vector<PciAddress> managed;  // empty: every device that is bound to vfio-pci
+  std::vector<PciAddress> managed;             // empty: every device that is bound to vfio-pci
+  std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
   QuotaLimits quota;
 };

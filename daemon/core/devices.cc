@@ -41,6 +41,31 @@ absl::Status CheckUsable(const DeviceEntry& device, absl::string_view step) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMerged(const std::vector<MergedContext>& contexts, const std::vector<SysfsDevice>& managed) {
+  for (const MergedContext& context : contexts) {
+    for (const PciAddress& address : context.devices) {
+      if (std::any_of(managed.begin(), managed.end(), [&](const SysfsDevice& d) { return d.address == address; })) {
+        continue;
+      }
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.reason = Reason::kNotFound,
+                        .step = context.origin,
+                        .object = absl::StrCat("merged context of ", NameOf(address)),
+                        .hint = "merge devices that are bound to vfio-pci, or that managed_devices names"},
+                       "p2pd manages no such device");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The sets of devices that share a context.
+std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& managed,
+                                              const std::vector<MergedContext>& merged) {
+  std::vector<std::vector<PciAddress>> together;
+  for (const MergedContext& context : merged) together.push_back(context.devices);
+  return ContextClosure(managed, together);
+}
+
 }  // namespace
 
 absl::Status Broker::Start() {
@@ -61,10 +86,11 @@ absl::Status Broker::Start() {
                        "no such PCI device");
     }
   }
+  P2PD_RETURN_IF_ERROR(CheckMerged(core_->options.merged_contexts, managed));
   {
     CoreLock lock(core_->mutex);
     core_->bus_windows = BusWindows(all);
-    for (const auto& members : ContextClosure(managed)) {
+    for (const auto& members : Contexts(managed, core_->options.merged_contexts)) {
       core_->tables.contexts[members.front().ToString()].devices = members;
       for (const PciAddress& member : members) {
         core_->tables.devices[member].view.context = members.front().ToString();

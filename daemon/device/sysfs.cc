@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <tuple>
 
@@ -128,7 +129,8 @@ std::vector<Range> BusWindows(const std::vector<SysfsDevice>& devices) {
   return windows;
 }
 
-std::vector<std::vector<PciAddress>> ContextClosure(const std::vector<SysfsDevice>& devices) {
+std::vector<std::vector<PciAddress>> ContextClosure(const std::vector<SysfsDevice>& devices,
+                                                    const std::vector<std::vector<PciAddress>>& merged) {
   std::vector<size_t> set(devices.size());
   for (size_t i = 0; i < set.size(); ++i) set[i] = i;
   const auto merge = [&set](size_t a, size_t b) {
@@ -143,6 +145,14 @@ std::vector<std::vector<PciAddress>> ContextClosure(const std::vector<SysfsDevic
     if (device.iommu_group >= 0) merge(i, by_group.emplace(device.iommu_group, i).first->second);
     if (!device.on_root_bus && !device.is_virtual_function) {
       merge(i, by_bus.emplace(std::make_tuple(device.address.domain, device.address.bus), i).first->second);
+    }
+  }
+  for (const std::vector<PciAddress>& together : merged) {
+    std::optional<size_t> first;
+    for (size_t i = 0; i < devices.size(); ++i) {
+      if (std::find(together.begin(), together.end(), devices[i].address) == together.end()) continue;
+      merge(i, first.value_or(i));
+      first = first.value_or(i);
     }
   }
   std::map<size_t, std::vector<PciAddress>> closures;

@@ -61,8 +61,10 @@ class Sysfs {
 std::vector<Range> BusWindows(const std::vector<SysfsDevice>& devices);
 
 // The devices of `devices` that must share an iommufd context: the closure of "one IOMMU group" and "reset
-// together" (on one bus, unless it is a root bus or a virtual function), each set in ascending order.
-std::vector<std::vector<PciAddress>> ContextClosure(const std::vector<SysfsDevice>& devices);
+// together" (on one bus, unless it is a root bus or a virtual function), and those of one set of `merged`, which
+// somebody wants to share one. Each set in ascending order.
+std::vector<std::vector<PciAddress>> ContextClosure(const std::vector<SysfsDevice>& devices,
+                                                    const std::vector<std::vector<PciAddress>>& merged = {});
 
 }  // namespace p2pd
 

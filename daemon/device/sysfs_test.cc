@@ -90,5 +90,18 @@ TEST_F(SysfsTest, DevicesThatResetOrAreGroupedTogetherShareAContext) {
                           ElementsAre(Address("0000:01:00.0"), Address("0000:01:00.1"), Address("0000:02:00.0"))));
 }
 
+TEST_F(SysfsTest, MergedSetsJoinWhatMustShareAContextAnyway) {
+  Add("pci0000:00", "0000:00:10.0", 1);
+  Add("pci0000:00", "0000:00:11.0", 2);
+  Add("pci0000:00/0000:00:01.0", "0000:01:00.0", 3);
+  Add("pci0000:00/0000:00:01.0", "0000:01:00.1", 4);
+  Add("pci0000:00/0000:00:02.0", "0000:02:00.0", 5);
+  const auto merged = ContextClosure(*Sysfs(root_).Scan(),
+                                     {{Address("0000:02:00.0"), Address("0000:01:00.1"), Address("0000:09:00.0")}});
+  EXPECT_THAT(merged,
+              ElementsAre(ElementsAre(Address("0000:00:10.0")), ElementsAre(Address("0000:00:11.0")),
+                          ElementsAre(Address("0000:01:00.0"), Address("0000:01:00.1"), Address("0000:02:00.0"))));
+}
+
 }  // namespace
 }  // namespace p2pd

@@ -1,7 +1,5 @@
 #include "daemon/front/fd_channel.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <utility>
@@ -44,8 +42,11 @@ v1::ServerFrame QuiesceFrame(const QuiesceNotice& notice) {
 
 }  // namespace
 
-FdChannel::FdChannel(UniqueFd socket, absl::AnyInvocable<void()> on_backlog)
-    : socket_number_(socket.get()), on_backlog_(std::move(on_backlog)), socket_(std::move(socket)) {}
+FdChannel::FdChannel(UniqueFd socket, UnreadFds::Account unread, absl::AnyInvocable<void()> on_backlog)
+    : socket_number_(socket.get()),
+      on_backlog_(std::move(on_backlog)),
+      socket_(std::move(socket)),
+      unread_(std::move(unread)) {}
 
 absl::Status FdChannel::Grant(const Granted& what, const std::string& request_id, UniqueFd fd) {
   const std::string name = std::visit([](const auto& object) { return NameOf(object); }, what);
@@ -60,14 +61,15 @@ absl::Status FdChannel::Grant(const Granted& what, const std::string& request_id
     return CannotGrant(absl::StatusCode::kUnavailable, name, "the session's fd channel has hung up", "connect anew");
   };
   if (!socket_.valid() || hung_up_) return gone();
-  if (EverythingReadLocked()) unread_grants_ = 0;
-  if (unread_grants_ >= kMaxUnreadGrants || !backlog_.empty()) {
+  if (!backlog_.empty()) {
     return CannotGrant(absl::StatusCode::kResourceExhausted, name, "the session leaves too much unread",
                        "read the fd channel while calls are in progress");
   }
-  switch (SendPacket(socket_, bytes, fd)) {
+  P2PD_RETURN_IF_ERROR(unread_.Reserve());
+  const SendResult result = SendPacket(socket_, bytes, fd);
+  unread_.Settle(result == SendResult::kSent);
+  switch (result) {
     case SendResult::kSent:
-      ++unread_grants_;
       return absl::OkStatus();
     case SendResult::kFull:
       return CannotGrant(absl::StatusCode::kResourceExhausted, name, "the session's fd channel is full",
@@ -151,6 +153,7 @@ bool FdChannel::Flush() {
 UniqueFd FdChannel::TakeSocket() {
   MutexLock lock(mutex_);
   backlog_.clear();
+  unread_.Close();
   return std::move(socket_);
 }
 
@@ -159,11 +162,6 @@ void FdChannel::HangUpLocked() {
   hung_up_ = true;
   backlog_.clear();
   shutdown(socket_.get(), SHUT_RDWR);
-}
-
-bool FdChannel::EverythingReadLocked() const {
-  int unread_bytes = 0;
-  return ioctl(socket_.get(), SIOCOUTQ, &unread_bytes) == 0 && unread_bytes == 0;
 }
 
 }  // namespace p2pd

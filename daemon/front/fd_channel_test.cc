@@ -26,7 +26,9 @@ class FdChannelTest : public testing::Test {
   }
 
   explicit FdChannelTest(std::pair<UniqueFd, UniqueFd> sockets)
-      : client_(std::move(sockets.second)), channel_(std::move(sockets.first), [this] { ++backlogs_; }) {}
+      : client_(std::move(sockets.second)),
+        unread_(table_.Open(1000, sockets.first)),
+        channel_(std::move(sockets.first), std::move(unread_), [this] { ++backlogs_; }) {}
 
   absl::Status Grant() { return channel_.Grant(kDevice, "r1", *Duplicate(client_)); }
 
@@ -49,7 +51,9 @@ class FdChannelTest : public testing::Test {
     return sent;
   }
 
+  UnreadFds table_{UnreadFdLimits{}};
   UniqueFd client_;
+  UnreadFds::Account unread_;  // until the channel has it
   int backlogs_ = 0;
   size_t fds_ = 0;
   FdChannel channel_;
@@ -65,13 +69,13 @@ TEST_F(FdChannelTest, TheFdIsThereWhenTheGrantReturns) {
 }
 
 TEST_F(FdChannelTest, RefusesAFdWhileSixteenAreUnreadAndGrantsAgainOnceTheyAreRead) {
-  for (int i = 0; i < FdChannel::kMaxUnreadGrants; ++i) ASSERT_TRUE(Grant().ok()) << i;
+  for (int i = 0; i < static_cast<int>(UnreadFds::kPerSession); ++i) ASSERT_TRUE(Grant().ok()) << i;
   const absl::Status refused = Grant();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetErrorInfo(refused).reason, Reason::kQuota);
   Read();
   EXPECT_FALSE(Grant().ok());
-  for (int i = 1; i < FdChannel::kMaxUnreadGrants; ++i) Read();
+  for (int i = 1; i < static_cast<int>(UnreadFds::kPerSession); ++i) Read();
   EXPECT_TRUE(Grant().ok());
 }
 

@@ -55,7 +55,8 @@ FdConnection::FdConnection(const Surroundings& around, Peer peer, ConnectionTabl
 
 absl::Status FdConnection::Watch(UniqueFd socket) {
   EventLoop& loop = around_.loop;
-  channel_ = std::make_shared<FdChannel>(std::move(socket), [&loop, weak = weak_from_this()] {
+  UnreadFds::Account unread = around_.unread_fds.Open(peer_.identity.subject.uid, socket);
+  channel_ = std::make_shared<FdChannel>(std::move(socket), std::move(unread), [&loop, weak = weak_from_this()] {
     loop.Post([weak] {
       if (const auto self = weak.lock()) self->OnBacklog();
     });

@@ -25,6 +25,7 @@
 #include "daemon/front/fd_channel.h"
 #include "daemon/front/fd_message.h"
 #include "daemon/front/peer_identity.h"
+#include "daemon/front/unread_fds.h"
 #include "daemon/service/event_loop.h"
 
 namespace p2pd {
@@ -35,6 +36,7 @@ class FdConnection : public std::enable_shared_from_this<FdConnection> {
     EventLoop& loop;
     Broker& broker;
     Scheduler& workers;  // threads that may block
+    UnreadFds& unread_fds;
     std::string version;
     absl::Duration hello_deadline;
   };

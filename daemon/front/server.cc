@@ -8,9 +8,11 @@ namespace p2pd {
 
 Server::Server(EventLoop& loop, Broker& broker, Scheduler& workers, const ServerOptions& options)
     : table_(options.connections),
+      unread_fds_(options.unread_fds),
       fd_server_({.loop = loop,
                   .broker = broker,
                   .workers = workers,
+                  .unread_fds = unread_fds_,
                   .version = options.grpc.version,
                   .hello_deadline = options.hello_deadline}) {}
 

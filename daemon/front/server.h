@@ -13,6 +13,7 @@
 #include "daemon/front/fd_server.h"
 #include "daemon/front/grpc_server.h"
 #include "daemon/front/listener.h"
+#include "daemon/front/unread_fds.h"
 #include "daemon/service/event_loop.h"
 
 namespace p2pd {
@@ -21,6 +22,7 @@ struct ServerOptions {
   UniqueFd fd_socket;    // listening, SOCK_SEQPACKET
   UniqueFd grpc_socket;  // listening, SOCK_STREAM
   ConnectionLimits connections;
+  UnreadFdLimits unread_fds;
   absl::Duration hello_deadline = absl::Seconds(5);
   GrpcService::Options grpc;
 };
@@ -40,6 +42,7 @@ class Server {
   Server(EventLoop& loop, Broker& broker, Scheduler& workers, const ServerOptions& options);
 
   ConnectionTable table_;
+  UnreadFds unread_fds_;
   FdServer fd_server_;
   std::unique_ptr<GrpcServer> grpc_server_;
   std::unique_ptr<Listener> fd_listener_;

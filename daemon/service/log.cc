@@ -24,7 +24,9 @@ bool StderrIsJournal() {
   return absl::StrCat(file.st_dev, ":", file.st_ino) == stream;
 }
 
-absl::string_view LevelName(LogLevel level) {
+}  // namespace
+
+absl::string_view LogLevelName(LogLevel level) {
   switch (level) {
     case LogLevel::kError:
       return "error";
@@ -40,12 +42,10 @@ absl::string_view LevelName(LogLevel level) {
   return "info";
 }
 
-}  // namespace
-
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view name) {
   for (const LogLevel level :
        {LogLevel::kError, LogLevel::kWarning, LogLevel::kNotice, LogLevel::kInfo, LogLevel::kDebug}) {
-    if (name == LevelName(level)) return level;
+    if (name == LogLevelName(level)) return level;
   }
   return MakeError(absl::StatusCode::kInvalidArgument,
                    {.reason = Reason::kInvalidArgument, .step = "log level", .object = std::string(name), .hint = ""},
@@ -58,7 +58,7 @@ std::string FormatLogLine(LogLevel level, absl::string_view message, bool to_jou
   const std::string text = absl::Utf8SafeCHexEscape(message);
   if (to_journal) return absl::StrCat("<", static_cast<int>(level), ">", text, "\n");
   if (level == LogLevel::kError || level == LogLevel::kWarning) {
-    return absl::StrCat("p2pd: ", LevelName(level), ": ", text, "\n");
+    return absl::StrCat("p2pd: ", LogLevelName(level), ": ", text, "\n");
   }
   return absl::StrCat("p2pd: ", text, "\n");
 }

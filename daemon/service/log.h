@@ -17,6 +17,7 @@ enum class LogLevel { kError = 3, kWarning = 4, kNotice = 5, kInfo = 6, kDebug =
 
 // "error", "warning", "notice", "info" or "debug". Errors: InvalidArgument.
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view name);
+absl::string_view LogLevelName(LogLevel level);
 
 // Messages less urgent than `least` are dropped from now on; kInfo at first. Thread-safe.
 void SetLogLevel(LogLevel least);

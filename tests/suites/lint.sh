@@ -21,11 +21,14 @@ upward() {
   found=$(git grep -nE "^#include \"($pattern)/" -- "$folder" ':!*_test.cc' ':!*/testing/*' || true)
   [ -z "$found" ] || complain "$folder must not include $pattern:"$'\n'"$found"
 }
-upward daemon/base 'daemon/(kernel|device|core|front|service)|policy|proto|client'
-upward daemon/kernel 'daemon/(device|core|front|service)|policy|client'
-upward daemon/device 'daemon/(core|front|service)|policy|proto|client'
-upward daemon/core 'daemon/(front|service)|proto|client'
-upward daemon/front 'daemon/device|client'
-upward policy 'daemon/(kernel|device|core|front|service)|client'
-upward client 'daemon/(kernel|device|core|front|service)'
+upward daemon/base 'daemon/(textproto|kernel|device|core|front|service|config)|policy|proto|client'
+upward daemon/textproto 'daemon/(kernel|device|core|front|service|config)|policy|proto|client'
+upward daemon/kernel 'daemon/(device|core|front|service|config)|policy|client'
+upward daemon/device 'daemon/(core|front|service|config)|policy|proto|client'
+upward daemon/core 'daemon/(front|service|config)|proto|client'
+upward daemon/front 'daemon/(device|config)|client'
+upward daemon/service 'daemon/config|client'
+upward daemon/config 'daemon/(kernel|device|core|front)|policy|client'
+upward policy 'daemon/(kernel|device|core|front|service|config)|client'
+upward client 'daemon/(kernel|device|core|front|service|config)'
 [ "$failures" -eq 0 ]

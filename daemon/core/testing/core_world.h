@@ -101,6 +101,7 @@ class CoreWorld {
   // A mapping of a new export, for a device that the client drives already.
   MappingView Map(const Client& client, ExportId source, AddressSpaceId space);
 
+  const std::string& sysfs() const { return sysfs_; }
   std::string NextRequest() { return "request-" + std::to_string(++last_request_); }
 
   // Can `engine` still reach the first byte of that window of `exporter`?

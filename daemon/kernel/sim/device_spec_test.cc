@@ -45,9 +45,8 @@ TEST(DeviceSpecTest, ReadsTheLargerMachine) {
   ASSERT_TRUE(simulation.ok()) << simulation.status();
   const auto specs = ParseSimulation(*simulation);
   ASSERT_TRUE(specs.ok()) << specs.status();
-  EXPECT_EQ(specs->size(), 5u);
-  EXPECT_EQ((*specs)[2].iommu_group, (*specs)[3].iommu_group);
-  EXPECT_EQ((*specs)[4].msix->bar, 2u);
+  EXPECT_EQ(specs->size(), 13u);
+  EXPECT_EQ(specs->back().msix->bar, 2u);
 }
 
 TEST(DeviceSpecTest, PlacesBarsApartAndAlignedToTheirSize) {

@@ -1,4 +1,4 @@
-#include "policy/field_places.h"
+#include "daemon/textproto/field_places.h"
 
 #include <string>
 
@@ -39,6 +39,14 @@ TEST_F(FieldPlacesTest, AnAbsentFieldIsAtItsMessage) {
   const FieldPlaces rule = Parse("\n\n rule {\n action: MAP }").In(kRule, 0, 1);
   EXPECT_EQ(Text(rule.Of(v1::Rule::kNameFieldNumber)), "3:2");
   EXPECT_EQ(Text(rule.In(v1::Rule::kSubjectFieldNumber).Of(v1::Subject::kUserFieldNumber, 0, 1)), "3:2");
+}
+
+TEST_F(FieldPlacesTest, KnowsWhatStandsInTheTextEvenIfItIsEmpty) {
+  const FieldPlaces rule = Parse("rule { name: \"\" }").In(kRule, 0, 1);
+  EXPECT_TRUE(rule.Has(v1::Rule::kNameFieldNumber));
+  EXPECT_FALSE(rule.Has(v1::Rule::kEffectFieldNumber));
+  EXPECT_FALSE(rule.Has(kAction));
+  EXPECT_FALSE(rule.In(v1::Rule::kSubjectFieldNumber).Has(v1::Subject::kUserFieldNumber));
 }
 
 TEST_F(FieldPlacesTest, EachValueOfARepeatedFieldHasItsPlace) {

@@ -1,14 +1,14 @@
 // What protobuf's text parser complains about, made precise. It places an unknown name at the token after it,
 // which may be lines later; here it is placed at the name itself, and the names that are known are listed.
-#ifndef P2PD_POLICY_SYNTAX_ERRORS_H_
-#define P2PD_POLICY_SYNTAX_ERRORS_H_
+#ifndef P2PD_DAEMON_TEXTPROTO_SYNTAX_ERRORS_H_
+#define P2PD_DAEMON_TEXTPROTO_SYNTAX_ERRORS_H_
 
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "daemon/textproto/problem_list.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/tokenizer.h"
-#include "policy/problem_list.h"
 
 namespace p2pd {
 
@@ -29,4 +29,4 @@ class SyntaxErrors final : public google::protobuf::io::ErrorCollector {
 
 }  // namespace p2pd
 
-#endif  // P2PD_POLICY_SYNTAX_ERRORS_H_
+#endif  // P2PD_DAEMON_TEXTPROTO_SYNTAX_ERRORS_H_

@@ -1,4 +1,4 @@
-#include "policy/field_places.h"
+#include "daemon/textproto/field_places.h"
 
 #include <algorithm>
 #include <utility>
@@ -28,6 +28,11 @@ TextPlace FirstPlace(const google::protobuf::Descriptor* message, const Tree& tr
 }
 
 }  // namespace
+
+bool FieldPlaces::Has(int field_number) const {
+  const FieldDescriptor* field = Field(field_number);
+  return tree_ != nullptr && PlaceOf(*tree_, field, field->is_repeated() ? 0 : -1, {}).line != 0;
+}
 
 TextPlace FieldPlaces::Of(int field_number) const {
   return tree_ == nullptr ? self_ : PlaceOf(*tree_, Field(field_number), -1, self_);

@@ -1,4 +1,4 @@
-#include "policy/syntax_errors.h"
+#include "daemon/textproto/syntax_errors.h"
 
 #include <optional>
 #include <vector>
@@ -39,6 +39,18 @@ std::string ValueNames(const EnumDescriptor& values) {
   return absl::StrJoin(names, ", ");
 }
 
+// The messages of a file, those declared inside others too.
+void Collect(const Descriptor* message, std::vector<const Descriptor*>& all) {
+  all.push_back(message);
+  for (int i = 0; i < message->nested_type_count(); ++i) Collect(message->nested_type(i), all);
+}
+
+std::vector<const Descriptor*> MessagesOf(const FileDescriptor& schema) {
+  std::vector<const Descriptor*> all;
+  for (int i = 0; i < schema.message_type_count(); ++i) Collect(schema.message_type(i), all);
+  return all;
+}
+
 // Understands: Message type "M" has no field named "F".
 //              Unknown enumeration value of "V" for field "F".
 // Other wordings (another protobuf's) only lose precision.
@@ -47,8 +59,7 @@ std::optional<Unknown> FindUnknown(const std::string& error, const FileDescripto
   if (words.size() < 4) return std::nullopt;
   const bool no_field = absl::StrContains(error, "has no field named");
   if (!no_field && !absl::StrContains(error, "enumeration value")) return std::nullopt;
-  for (int i = 0; i < schema.message_type_count(); ++i) {
-    const Descriptor* message = schema.message_type(i);
+  for (const Descriptor* message : MessagesOf(schema)) {
     if (no_field && message->full_name() == words[1]) return Unknown{.name = words[3], .known = FieldNames(*message)};
     if (no_field) continue;
     const FieldDescriptor* field = message->FindFieldByName(words[3]);

@@ -1,7 +1,8 @@
-#include "policy/syntax_errors.h"
+#include "daemon/textproto/syntax_errors.h"
 
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "proto/p2pd/v1/config.pb.h"
 #include "proto/p2pd/v1/policy.pb.h"
 
 namespace p2pd {
@@ -42,6 +43,17 @@ TEST(SyntaxErrorsTest, AnUnknownValueAtTheVeryEndIsPlacedToo) {
 
 TEST(SyntaxErrorsTest, ATabCountsToTheNextEighthColumn) {
   EXPECT_EQ(ErrorOf("rule {\n\teffect:\tPERMIT\n}"), "p:2:17: \"PERMIT\" is unknown here, expected one of ALLOW, DENY");
+}
+
+TEST(SyntaxErrorsTest, AnUnknownFieldOfAMessageInsideAnotherIsPlacedToo) {
+  const std::string text = "sockets {\n  fds: '/run/fds'\n}";
+  ProblemList problems("p");
+  SyntaxErrors errors(text, v1::Config::descriptor()->file(), problems);
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
+  v1::Config config;
+  EXPECT_FALSE(parser.ParseFromString(text, &config));
+  EXPECT_EQ(problems.ToStatus().message(), "p:2:3: \"fds\" is unknown here, expected one of fd, grpc");
 }
 
 TEST(SyntaxErrorsTest, OtherErrorsAreProtobufsOwn) {

@@ -1,12 +1,16 @@
-#include "policy/trusted_file.h"
+#include "daemon/textproto/trusted_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "daemon/base/errors.h"
@@ -23,6 +27,18 @@ absl::Status Untrusted(const std::string& path, absl::string_view what, std::str
                     .error = 0,
                     .hint = std::move(hint)},
                    what);
+}
+
+absl::Status CheckWriters(const struct stat& status, const std::string& path, uid_t self) {
+  if (status.st_uid != 0 && status.st_uid != self) {
+    return Untrusted(path, absl::StrFormat("belongs to uid %d, who could change it at will", status.st_uid),
+                     "chown it to root");
+  }
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Untrusted(path, absl::StrFormat("has mode %04o: others than its owner may write it", status.st_mode & 07777),
+                     "chmod go-w");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<UniqueFd> Open(const std::string& path) {
@@ -59,14 +75,7 @@ bool SameTime(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_se
 
 absl::Status CheckTrusted(const struct stat& status, const std::string& path, uid_t self, size_t max_bytes) {
   if (!S_ISREG(status.st_mode)) return Untrusted(path, "is not a regular file", "name a file");
-  if (status.st_uid != 0 && status.st_uid != self) {
-    return Untrusted(path, absl::StrFormat("belongs to uid %d, who could change it at will", status.st_uid),
-                     "chown it to root");
-  }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return Untrusted(path, absl::StrFormat("has mode %04o: others than its owner may write it", status.st_mode & 07777),
-                     "chmod go-w");
-  }
+  P2PD_RETURN_IF_ERROR(CheckWriters(status, path, self));
   if (static_cast<uint64_t>(status.st_size) > max_bytes) {
     return Untrusted(path, absl::StrCat("has ", status.st_size, " bytes; at most ", max_bytes, " are read"),
                      "make it smaller");
@@ -93,6 +102,23 @@ absl::StatusOr<std::string> ReadTrustedFile(const std::string& path, size_t max_
                      "changed while it was read");
   }
   return content;
+}
+
+absl::StatusOr<std::vector<std::string>> ListTrustedFolder(const std::string& path, absl::string_view suffix) {
+  std::vector<std::string> files;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(path.c_str()), closedir);
+  if (folder == nullptr && errno == ENOENT) return files;
+  if (folder == nullptr) return ErrnoError("opendir", path, errno);
+  P2PD_ASSIGN_OR_RETURN(const struct stat status, Status(FdRef(dirfd(folder.get())), path));
+  P2PD_RETURN_IF_ERROR(CheckWriters(status, path, geteuid()));
+  const dirent* entry = nullptr;
+  while (errno = 0, (entry = readdir(folder.get())) != nullptr) {
+    const absl::string_view name = entry->d_name;
+    if (!absl::StartsWith(name, ".") && absl::EndsWith(name, suffix)) files.push_back(absl::StrCat(path, "/", name));
+  }
+  if (errno != 0) return ErrnoError("readdir", path, errno);
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 }  // namespace p2pd

@@ -1,4 +1,4 @@
-#include "policy/trusted_file.h"
+#include "daemon/textproto/trusted_file.h"
 
 #include <unistd.h>
 
@@ -12,7 +12,9 @@
 namespace p2pd {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr size_t kMax = 4096;
 constexpr uid_t kSelf = 990;
@@ -59,7 +61,7 @@ TEST(CheckTrustedTest, AFileThatIsTooLargeIsRefused) {
               HasSubstr("has 4097 bytes; at most 4096 are read"));
 }
 
-class ReadTrustedFileTest : public ::testing::Test {
+class TrustedFileTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string name = ::testing::TempDir() + "/trusted_file_XXXXXX";
@@ -77,7 +79,7 @@ class ReadTrustedFileTest : public ::testing::Test {
   std::string directory_;
 };
 
-TEST_F(ReadTrustedFileTest, GivesTheWholeContent) {
+TEST_F(TrustedFileTest, GivesTheWholeContent) {
   const std::string content = std::string("rule\n\0\xff", 7) + std::string(3000, 'x');
   const auto read = ReadTrustedFile(Write("f", content), kMax);
   ASSERT_TRUE(read.ok()) << read.status();
@@ -85,11 +87,11 @@ TEST_F(ReadTrustedFileTest, GivesTheWholeContent) {
   EXPECT_EQ(ReadTrustedFile(Write("empty", ""), kMax).value(), "");
 }
 
-TEST_F(ReadTrustedFileTest, AFileWritableByOthersIsNotRead) {
+TEST_F(TrustedFileTest, AFileWritableByOthersIsNotRead) {
   EXPECT_EQ(ReadTrustedFile(Write("f", "x", 0666), kMax).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(ReadTrustedFileTest, ASymbolicLinkIsNotFollowed) {
+TEST_F(TrustedFileTest, ASymbolicLinkIsNotFollowed) {
   const std::string link = directory_ + "/link";
   ASSERT_EQ(symlink(Write("f", "x").c_str(), link.c_str()), 0);
   const absl::Status status = ReadTrustedFile(link, kMax).status();
@@ -97,16 +99,41 @@ TEST_F(ReadTrustedFileTest, ASymbolicLinkIsNotFollowed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("it is a symbolic link"));
 }
 
-TEST_F(ReadTrustedFileTest, AFifoWithoutAWriterIsRefusedNotWaitedFor) {
+TEST_F(TrustedFileTest, AFifoWithoutAWriterIsRefusedNotWaitedFor) {
   const std::string fifo = directory_ + "/fifo";
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   EXPECT_THAT(std::string(ReadTrustedFile(fifo, kMax).status().message()), HasSubstr("is not a regular file"));
 }
 
-TEST_F(ReadTrustedFileTest, AFileThatIsNotThereIsNotFound) {
+TEST_F(TrustedFileTest, AFileThatIsNotThereIsNotFound) {
   const absl::Status status = ReadTrustedFile(directory_ + "/none", kMax).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(GetErrorInfo(status).step, "open");
+}
+
+TEST_F(TrustedFileTest, AFoldersFilesComeInTheOrderOfTheirNames) {
+  for (const char* name : {"20-b.conf", "10-z.conf", "100.conf", ".hidden.conf", "20-b.conf~", "README"})
+    Write(name, "");
+  const auto files = ListTrustedFolder(directory_, ".conf");
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_THAT(*files, ElementsAre(directory_ + "/10-z.conf", directory_ + "/100.conf", directory_ + "/20-b.conf"));
+}
+
+TEST_F(TrustedFileTest, AFolderThatIsNotThereIsEmpty) {
+  const auto files = ListTrustedFolder(directory_ + "/none", ".conf");
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_THAT(*files, IsEmpty());
+}
+
+TEST_F(TrustedFileTest, AFolderThatOthersMayWriteIsRefused) {
+  ASSERT_EQ(chmod(directory_.c_str(), 0777), 0);
+  const absl::Status status = ListTrustedFolder(directory_, ".conf").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has mode 0777: others than its owner may write it"));
+}
+
+TEST_F(TrustedFileTest, AFileIsNoFolder) {
+  EXPECT_EQ(GetErrorInfo(ListTrustedFolder(Write("f", ""), ".conf").status()).error, ENOTDIR);
 }
 
 }  // namespace

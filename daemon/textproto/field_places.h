@@ -1,10 +1,10 @@
 // Where the fields of one message stand in the text that it was parsed from.
-#ifndef P2PD_POLICY_FIELD_PLACES_H_
-#define P2PD_POLICY_FIELD_PLACES_H_
+#ifndef P2PD_DAEMON_TEXTPROTO_FIELD_PLACES_H_
+#define P2PD_DAEMON_TEXTPROTO_FIELD_PLACES_H_
 
+#include "daemon/textproto/problem_list.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/text_format.h"
-#include "policy/problem_list.h"
 
 namespace p2pd {
 
@@ -17,6 +17,8 @@ class FieldPlaces {
       : message_(message), tree_(tree), self_(self) {}
 
   TextPlace self() const { return self_; }
+  // Whether the field stands in the text, where the message itself cannot say.
+  bool Has(int field_number) const;
   // The place of a field, or of the message if the field is absent.
   TextPlace Of(int field_number) const;
   // Likewise, of one of a field's `count` values. Text format records a list, `f: [a, b]`, as one place.
@@ -37,4 +39,4 @@ class FieldPlaces {
 
 }  // namespace p2pd
 
-#endif  // P2PD_POLICY_FIELD_PLACES_H_
+#endif  // P2PD_DAEMON_TEXTPROTO_FIELD_PLACES_H_

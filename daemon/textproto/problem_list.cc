@@ -1,4 +1,4 @@
-#include "policy/problem_list.h"
+#include "daemon/textproto/problem_list.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"

@@ -1,7 +1,7 @@
 // What is wrong with a text, and where: all of it at once, so that a file is put right in one go. Each problem
 // is one line, "file:line:column: what", of printable characters whatever the text held.
-#ifndef P2PD_POLICY_PROBLEM_LIST_H_
-#define P2PD_POLICY_PROBLEM_LIST_H_
+#ifndef P2PD_DAEMON_TEXTPROTO_PROBLEM_LIST_H_
+#define P2PD_DAEMON_TEXTPROTO_PROBLEM_LIST_H_
 
 #include <string>
 #include <utility>
@@ -38,4 +38,4 @@ class ProblemList {
 
 }  // namespace p2pd
 
-#endif  // P2PD_POLICY_PROBLEM_LIST_H_
+#endif  // P2PD_DAEMON_TEXTPROTO_PROBLEM_LIST_H_

@@ -1,0 +1,67 @@
+#include "daemon/config/settings.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/config/limit_fields.h"
+
+namespace p2pd {
+namespace {
+
+constexpr absl::Duration kMaxQuiesceDeadline = absl::Minutes(10);
+constexpr absl::Duration kMaxHelloDeadline = absl::Minutes(1);
+
+absl::Status Refuse(const std::string& origin, absl::string_view what) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.reason = Reason::kInvalidArgument, .step = "", .object = origin, .error = 0, .hint = ""}, what);
+}
+
+absl::Status Complete(absl::string_view name, const LimitSetting& defaults, LimitSetting& limit) {
+  limit.total = limit.total.value_or(*defaults.total);
+  limit.per_user = limit.per_user.value_or(std::min(*defaults.per_user, *limit.total));
+  if (*limit.per_user <= *limit.total) return absl::OkStatus();
+  return Refuse(limit.origin, absl::StrCat("limits.", name, ": per_user is ", *limit.per_user,
+                                           ", expected at most the total, ", *limit.total));
+}
+
+absl::Status CheckManaged(const Settings& settings) {
+  const std::vector<PciAddress>& managed = settings.managed;
+  if (managed.empty()) return absl::OkStatus();
+  for (const MergedContextSetting& context : settings.merged_contexts) {
+    for (const PciAddress& device : context.devices) {
+      if (std::find(managed.begin(), managed.end(), device) != managed.end()) continue;
+      return Refuse(context.origin, absl::StrCat("merged_contexts: p2pd does not manage ", device.ToString(),
+                                                 ", expected devices of managed_devices or --manage"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<absl::Duration> ParseQuiesceDeadline(absl::string_view text) {
+  absl::Duration deadline;
+  const bool parsed = absl::ParseDuration(text, &deadline);
+  if (parsed && deadline >= absl::ZeroDuration() && deadline <= kMaxQuiesceDeadline) return deadline;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", text, "\" is no deadline, expected a time from 0 to 10 minutes, as in \"500ms\" or \"2s\""));
+}
+
+absl::StatusOr<absl::Duration> ParseHelloDeadline(absl::string_view text) {
+  absl::Duration deadline;
+  const bool parsed = absl::ParseDuration(text, &deadline);
+  if (parsed && deadline > absl::ZeroDuration() && deadline <= kMaxHelloDeadline) return deadline;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", text, "\" is no deadline, expected a time of more than 0 and up to a minute, as in \"500ms\" or \"5s\""));
+}
+
+absl::Status CompleteSettings(const LimitSettings& defaults, Settings& settings) {
+  for (const LimitField& field : kLimitFields) {
+    P2PD_RETURN_IF_ERROR(Complete(field.name, defaults.*field.setting, settings.limits.*field.setting));
+  }
+  return CheckManaged(settings);
+}
+
+}  // namespace p2pd
