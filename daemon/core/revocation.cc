@@ -227,12 +227,16 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
   if (mapping.view.source.has_value()) {
     const auto source = tables.exports.find(*mapping.view.source);
     if (source != tables.exports.end()) {
+      // While the export keeps it, ours is not the last reference.
+      if (source->second.dma_buf == mapping.dma_buf) mapping.dma_buf.reset();
       source->second.mappings.erase(id);
       if (source->second.closing && source->second.mappings.empty()) End(source->second);
     }
   }
   // The last reference to a memfd frees its pages, and that to a dma-buf can wait for a reset: not here.
-  scheduler.Run([memory = std::move(mapping.memory), dma_buf = std::move(mapping.dma_buf)] {});
+  if (mapping.memory != nullptr || mapping.dma_buf != nullptr) {
+    scheduler.Run([memory = std::move(mapping.memory), dma_buf = std::move(mapping.dma_buf)] {});
+  }
   tables.mappings.erase(id);
 }
 
