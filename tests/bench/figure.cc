@@ -43,11 +43,11 @@ std::string Aim::ToString() const {
     case Kind::kNone:
       return "";
     case Kind::kRatioAtMost:
-      return absl::StrCat("ratio <= ", bound);
+      return absl::StrCat("at most ", bound, "x");
     case Kind::kRatioAtLeast:
-      return absl::StrCat("ratio >= ", bound);
+      return absl::StrCat("at least ", bound, "x");
     case Kind::kValueAtMost:
-      return absl::StrCat("value <= ", bound);
+      return absl::StrCat("at most ", bound);
   }
   return "";
 }

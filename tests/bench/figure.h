@@ -17,7 +17,7 @@ struct Aim {
   Kind kind = Kind::kNone;
   double bound = 0;
 
-  std::string ToString() const;  // "ratio <= 1.3"
+  std::string ToString() const;  // "at most 1.3x": of the floor
 };
 constexpr Aim RatioAtMost(double bound) { return {.kind = Aim::Kind::kRatioAtMost, .bound = bound}; }
 constexpr Aim RatioAtLeast(double bound) { return {.kind = Aim::Kind::kRatioAtLeast, .bound = bound}; }
