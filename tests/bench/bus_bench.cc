@@ -46,7 +46,10 @@ absl::Status BenchBus(const Setup& setup, Figures& figures) {
   Samples& raw = rounds.NewSamples();
   Samples& grant = rounds.NewSamples();
   Samples& ready = rounds.NewSamples();
-  rounds.Add(setup.calls, [&] { return GrantRaw(*client, WindowOf(kExporter, 0, kPage), raw); });
+  Discarded discarded(*client);
+  rounds.Add(
+      setup.calls, [&] { return discarded.Add(GrantRaw(*client, WindowOf(kExporter, 0, kPage), raw)); },
+      [&] { return discarded.DeleteAll(); });
   rounds.Add(setup.calls, [&] { return grant.Time([&] { return CallForFd(bus.get(), kGrantMethod); }).status(); });
   rounds.Add(setup.calls, [&] { return ready.Time([&] { return CallForFd(bus.get(), kReadyMethod); }).status(); });
   P2PD_RETURN_IF_ERROR(rounds.Run(setup.rounds));

@@ -1,4 +1,5 @@
-// What p2pd takes while nobody calls, beside a gRPC server that does nothing, at the same time.
+// What p2pd takes while nobody calls, beside a gRPC server that does nothing, at the same time. It has no device: a
+// simulated one would have SimKernel look after it ten times a second.
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "tests/bench/scene.h"
@@ -28,7 +29,7 @@ double Since(const Rest& before, const Rest& after) {
 }  // namespace
 
 absl::Status BenchIdle(const Setup& setup, Figures& figures) {
-  P2PD_ASSIGN_OR_RETURN(const Daemon daemon, Daemon::Simulated(setup.p2pd, 1));
+  P2PD_ASSIGN_OR_RETURN(const Daemon daemon, Daemon::Empty(setup.p2pd));
   P2PD_ASSIGN_OR_RETURN(const Folder folder, Folder::Create());
   P2PD_ASSIGN_OR_RETURN(const Process bare, Process::Start({setup.bare_server}, folder));
   absl::SleepFor(kSettle);

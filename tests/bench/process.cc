@@ -101,6 +101,12 @@ absl::Status Folder::Write(absl::string_view name, absl::string_view content) co
   return file ? absl::OkStatus() : absl::InternalError(absl::StrCat("cannot write ", path));
 }
 
+absl::Status Folder::MakeFolders(absl::string_view name) const {
+  std::error_code error;
+  std::filesystem::create_directories(At(name), error);
+  return error ? absl::InternalError(absl::StrCat("cannot make ", At(name), ": ", error.message())) : absl::OkStatus();
+}
+
 absl::StatusOr<Process> Process::Start(std::vector<std::string> command, const Folder& folder) {
   const std::string notify_path = folder.At("notify");
   P2PD_ASSIGN_OR_RETURN(const UniqueFd notify, ListenForReady(notify_path));

@@ -25,6 +25,7 @@ class Folder {
 
   std::string At(absl::string_view name) const;
   absl::Status Write(absl::string_view name, absl::string_view content) const;
+  absl::Status MakeFolders(absl::string_view name) const;
 
  private:
   explicit Folder(std::string path) : path_(std::move(path)) {}

@@ -16,6 +16,7 @@ absl::Status Rounds::Run(int rounds) {
 absl::Status Rounds::RunOne() const {
   for (const Block& block : blocks_) {
     for (int i = 0; i < block.calls; ++i) P2PD_RETURN_IF_ERROR(block.once());
+    if (block.after != nullptr) P2PD_RETURN_IF_ERROR(block.after());
   }
   return absl::OkStatus();
 }

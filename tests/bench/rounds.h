@@ -16,8 +16,13 @@ class Rounds {
   // Emptied after the warm-up. Stays where it is.
   Samples& NewSamples() { return samples_.emplace_back(); }
 
-  // In every round, `once` is called this often in a row; what of it is timed is its own choice.
-  void Add(int calls, std::function<absl::Status()> once) { blocks_.push_back({calls, std::move(once)}); }
+  using Step = std::function<absl::Status()>;
+
+  // In every round, `once` is called this often in a row, and then `after`, if there is one; what of it is timed is
+  // its own choice.
+  void Add(int calls, Step once, Step after = nullptr) {
+    blocks_.push_back({calls, std::move(once), std::move(after)});
+  }
 
   // A tenth as many rounds first, at least one, to warm up. Stops at the first error.
   absl::Status Run(int rounds);
@@ -25,7 +30,8 @@ class Rounds {
  private:
   struct Block {
     int calls = 0;
-    std::function<absl::Status()> once;
+    Step once;
+    Step after;
   };
   absl::Status RunOne() const;
 

@@ -22,6 +22,20 @@ TEST(RoundsTest, BlocksTakeTurns) {
   EXPECT_EQ(order, "aabaabaab");  // the first to warm up
 }
 
+TEST(RoundsTest, WhatIsTakenAwayAfterwardsIsTakenAwayOnceABlock) {
+  Rounds rounds;
+  std::string order;
+  const auto say = [&](char what) {
+    return [&order, what] {
+      order += what;
+      return absl::OkStatus();
+    };
+  };
+  rounds.Add(3, say('a'), say('.'));
+  ASSERT_TRUE(rounds.Run(1).ok());
+  EXPECT_EQ(order, "aaa.aaa.");
+}
+
 TEST(RoundsTest, TheWarmUpLeavesNoSamples) {
   Rounds rounds;
   Samples& samples = rounds.NewSamples();

@@ -38,13 +38,20 @@ absl::StatusOr<Daemon> Daemon::Simulated(const std::string& program, int importe
   return Start(program, std::move(folder), config, simulate);
 }
 
+absl::StatusOr<Daemon> Daemon::Empty(const std::string& program) {
+  P2PD_ASSIGN_OR_RETURN(Folder folder, Folder::Create());
+  P2PD_RETURN_IF_ERROR(folder.MakeFolders("sys/bus/pci/devices"));
+  const std::string sysfs = absl::StrCat("--sysfs-root=", folder.At("sys"));
+  return Start(program, std::move(folder), "", sysfs);
+}
+
 absl::StatusOr<Daemon> Daemon::Real(const std::string& program, const std::string& managed_devices) {
   P2PD_ASSIGN_OR_RETURN(Folder folder, Folder::Create());
   return Start(program, std::move(folder), "", absl::StrCat("--manage=", managed_devices));
 }
 
 absl::StatusOr<Daemon> Daemon::Start(const std::string& program, Folder folder, const std::string& config,
-                                     const std::string& which_devices) {
+                                     const std::string& machine) {
   P2PD_RETURN_IF_ERROR(folder.Write("policy", kPolicy));
   P2PD_RETURN_IF_ERROR(folder.Write("config", config));
   Sockets sockets = {.fd = folder.At("fds.sock"), .grpc = folder.At("p2pd.sock")};
@@ -54,7 +61,7 @@ absl::StatusOr<Daemon> Daemon::Start(const std::string& program, Folder folder, 
                                       absl::StrCat("--fd-socket=", sockets.fd),
                                       absl::StrCat("--grpc-socket=", sockets.grpc),
                                       "--log-level=warning",
-                                      which_devices};
+                                      machine};
   P2PD_ASSIGN_OR_RETURN(Process process, Process::Start(std::move(command), folder));
   return Daemon(std::move(folder), std::move(sockets), std::move(process));
 }
@@ -72,7 +79,7 @@ absl::Status Actor::MapAndUnmap(Samples& map, Samples& unmap) const {
   return unmap.Time([&] { return client->Unmap(mapping); });
 }
 
-absl::Status GrantRaw(BenchClient& client, const v1::Window& window, Samples& samples) {
+absl::StatusOr<std::string> GrantRaw(BenchClient& client, const v1::Window& window, Samples& samples) {
   v1::CreateExportRequest request;
   *request.mutable_window() = window;
   request.set_grade(v1::RAW);
@@ -83,8 +90,18 @@ absl::Status GrantRaw(BenchClient& client, const v1::Window& window, Samples& sa
     P2PD_ASSIGN_OR_RETURN(dma_buf, client.ReceiveFd());
     return absl::OkStatus();
   }));
-  dma_buf.Reset();
-  return client.DeleteExport(made.name());
+  return made.name();
+}
+
+absl::Status Discarded::Add(const absl::StatusOr<std::string>& name) {
+  if (name.ok()) names_.push_back(*name);
+  return name.status();
+}
+
+absl::Status Discarded::DeleteAll() {
+  for (const std::string& name : names_) P2PD_RETURN_IF_ERROR(client_.DeleteExport(name));
+  names_.clear();
+  return absl::OkStatus();
 }
 
 }  // namespace p2pd::bench

@@ -36,6 +36,8 @@ class Daemon {
  public:
   // `config` as in p2pd.conf(5).
   static absl::StatusOr<Daemon> Simulated(const std::string& program, int importers, const std::string& config = "");
+  // Without a device: p2pd alone.
+  static absl::StatusOr<Daemon> Empty(const std::string& program);
   // On the kernel that runs.
   static absl::StatusOr<Daemon> Real(const std::string& program, const std::string& managed_devices);
 
@@ -44,7 +46,7 @@ class Daemon {
 
  private:
   static absl::StatusOr<Daemon> Start(const std::string& program, Folder folder, const std::string& config,
-                                      const std::string& which_devices);
+                                      const std::string& machine);
   Daemon(Folder folder, Sockets sockets, Process process)
       : folder_(std::move(folder)), sockets_(std::move(sockets)), process_(std::move(process)) {}
 
@@ -65,12 +67,26 @@ struct Actor {
   std::string space;
 };
 
-// A RAW export with its descriptor, timed; then both are given back, untimed.
-absl::Status GrantRaw(BenchClient& client, const v1::Window& window, Samples& samples);
+// A RAW export with its descriptor, timed; the descriptor is closed, untimed. Returns the export's name.
+absl::StatusOr<std::string> GrantRaw(BenchClient& client, const v1::Window& window, Samples& samples);
+
+// Exports to be deleted later, where deleting them would be at work still when the next call is timed.
+class Discarded {
+ public:
+  explicit Discarded(BenchClient& client) : client_(client) {}
+  // Of what made the export.
+  absl::Status Add(const absl::StatusOr<std::string>& name);
+  absl::Status DeleteAll();
+
+ private:
+  BenchClient& client_;
+  std::vector<std::string> names_;
+};
 
 // The benches. Each adds its figures; it fails only where it cannot run.
 using Figures = std::vector<Figure>;
 absl::Status BenchCalls(const Setup& setup, Figures& figures);
+absl::Status BenchBatches(const Setup& setup, Figures& figures);
 absl::Status BenchThroughput(const Setup& setup, Figures& figures);
 absl::Status BenchScale(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
