@@ -33,7 +33,8 @@ class MergedContextTest : public ::testing::Test {
     return world_.Map(client_, world_.Export(client_, CoreWorld::kExporter, {0, kMiB}).id, space);
   }
   absl::StatusOr<DeviceView> Close(const PciAddress& device) {
-    std::erase_if(client_.channel->grants, [&](const auto& grant) { return grant.first == Granted(device); });
+    std::erase_if(client_.channel->grants,
+                  [&](const auto& grant) { return grant.first == SessionChannel::Granted(device); });
     return world_.Call(&Broker::CloseDevice, client_, device);
   }
   bool Reaches(const PciAddress& engine) { return world_.Reaches(engine, CoreWorld::kExporter, 0); }

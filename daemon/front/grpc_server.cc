@@ -75,7 +75,7 @@ absl::Status GrpcServer::Track(UniqueFd duplicate, ConnectionTable::Lease lease)
 
 void GrpcServer::Forget(uint64_t id) {
   auto node = connections_.extract(id);
-  // First: epoll lets go of a descriptor only while it is open, and gRPC still has the connection.
+  // First: gRPC's copy keeps the socket open, and the loop would go on watching what it cannot find any more.
   node.mapped().hung_up.Reset();
   // Closing a stranger's socket closes what was sent into it, which can block.
   workers_.Run([duplicate = std::move(node.mapped().duplicate), lease = std::move(node.mapped().lease)]() mutable {

@@ -145,6 +145,31 @@ TEST_F(DaemonTest, DoesNotStartWithoutAPolicyThatItCanRead) {
   EXPECT_EQ(ExitCode(), 1);
 }
 
+TEST_F(DaemonTest, TakesTheDeadlineForHelloFromItsConfiguration) {
+  std::ofstream(folder_ + "/p2pd.conf") << "deadlines { hello: '50ms' }";
+  Start({kMachine, "--config=" + folder_ + "/p2pd.conf"});
+  EXPECT_EQ(Notification().substr(0, 7), "READY=1");
+  RawClient silent(folder_ + "/fds.sock");
+  const auto last = silent.Read();
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->ended().reason(), "no Hello came in time");
+}
+
+TEST_F(DaemonTest, TakesLimitsFromItsConfiguration) {
+  std::ofstream(folder_ + "/p2pd.conf") << "limits { sessions { per_user: 1 } }";
+  Start({kMachine, "--config=" + folder_ + "/p2pd.conf"});
+  EXPECT_EQ(Notification().substr(0, 7), "READY=1");
+  RawClient first(folder_ + "/fds.sock");
+  first.Hello();
+  RawClient second(folder_ + "/fds.sock");
+  v1::ClientFrame hello;
+  hello.mutable_hello()->set_client("second");
+  second.Send(hello);
+  const auto last = second.Read();
+  ASSERT_TRUE(last.has_value());
+  EXPECT_NE(last->ended().reason().find("sessions"), std::string::npos) << last->ShortDebugString();
+}
+
 TEST_F(DaemonTest, DoesNotTakeAnotherDaemonsSocket) {
   const auto other = ListenAt(folder_ + "/fds.sock", SOCK_SEQPACKET);
   ASSERT_TRUE(other.ok());

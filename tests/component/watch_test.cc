@@ -105,7 +105,7 @@ TEST_F(SlowWatchTest, AWatcherThatReadsTooSlowlyIsToldSo) {
   while (watch_->Read(&event)) continue;
   const grpc::Status status = watch_->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
-  EXPECT_EQ(DetailOf(status).reason(), v1::ErrorDetail::QUOTA);
+  EXPECT_EQ(DetailOf(status).reason(), v1::ErrorDetail::FELL_BEHIND);
   context_ = CallAs(client_.welcome().token());
   watch_ = stub_->WatchEvents(context_.get(), v1::WatchEventsRequest());
 }
