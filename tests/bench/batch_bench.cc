@@ -53,8 +53,8 @@ absl::Status BenchBatches(const Setup& setup, Figures& figures) {
   const Floor floor = {.name = "Ping", .value = ping.Percentile(50)};
   figures.push_back(MakeTime("BatchMap of 256", map, floor, RatioAtMost(4)));
   figures.push_back(MakeTime("BatchUnmap of 256", unmap, floor));
-  figures.push_back(MakeTime("  SimKernel's part of BatchMap", sim_map, floor));
-  figures.push_back(MakeTime("  SimKernel's part of BatchUnmap", sim_unmap, floor));
+  figures.push_back(MakeTime("SimKernel's part of BatchMap", sim_map, floor));
+  figures.push_back(MakeTime("SimKernel's part of BatchUnmap", sim_unmap, floor));
   return absl::OkStatus();
 }
 

@@ -55,7 +55,7 @@ absl::Status BenchBus(const Setup& setup, Figures& figures) {
   P2PD_RETURN_IF_ERROR(rounds.Run(setup.rounds));
   figures.push_back(MakeTime("CreateExport RAW, with its fd, beside D-Bus", raw,
                              Floor{.name = "the same over D-Bus", .value = grant.Percentile(50)}, RatioAtMost(1)));
-  figures.push_back(MakeTime("  a descriptor that is there, over D-Bus", ready));
+  figures.push_back(MakeTime("a descriptor that is there, over D-Bus", ready));
   return absl::OkStatus();
 }
 

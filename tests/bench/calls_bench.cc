@@ -55,8 +55,8 @@ absl::Status PingWithToken(const Actor& actor) {
 void Report(const CallSamples& took, Figures& figures) {
   const Floor ping = {.name = "Ping", .value = took.ping.Percentile(50)};
   figures.push_back(MakeTime("Ping", took.ping));
-  figures.push_back(MakeTime("  with a token", took.ping_with_token, ping));
-  figures.push_back(MakeTime("  GetExport", took.get_export, ping));
+  figures.push_back(MakeTime("Ping with a token", took.ping_with_token, ping));
+  figures.push_back(MakeTime("GetExport", took.get_export, ping));
   figures.push_back(MakeTime("CreateExport RAW, with its fd", took.raw, ping, RatioAtMost(1.3)));
   figures.push_back(MakeTime("Map", took.map, ping, RatioAtMost(1.3)));
   figures.push_back(MakeTime("Unmap", took.unmap, ping, RatioAtMost(1.3)));
@@ -93,9 +93,9 @@ absl::Status BenchCalls(const Setup& setup, Figures& figures) {
   });
   P2PD_RETURN_IF_ERROR(rounds.Run(setup.rounds));
   Report(took, figures);
-  figures.push_back(MakeTime("  SimKernel's part of CreateExport RAW", sim_grant));
-  figures.push_back(MakeTime("  SimKernel's part of Map", sim_map));
-  figures.push_back(MakeTime("  SimKernel's part of Unmap", sim_unmap));
+  figures.push_back(MakeTime("SimKernel's part of CreateExport RAW", sim_grant));
+  figures.push_back(MakeTime("SimKernel's part of Map", sim_map));
+  figures.push_back(MakeTime("SimKernel's part of Unmap", sim_unmap));
   return absl::OkStatus();
 }
 
