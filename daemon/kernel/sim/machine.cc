@@ -37,11 +37,10 @@ void Machine::CatchUp() {
   }
   std::erase_if(contexts_, [this](const auto& entry) {
     const Context& context = *entry.second;
-    if (context.file.IsOpen(Context::kHandle)) return false;
     for (const auto& device : devices_) {
       if (device->context == &context) return false;
     }
-    return true;
+    return !context.file.IsOpen(Context::kHandle);
   });
 }
 
