@@ -15,5 +15,6 @@ most=${P2PD_TIDY_MOST:-20} # a file takes half a minute
 [ "${#changed[@]}" -le "$most" ] || say "    only the first $most are looked at (P2PD_TIDY_MOST)"
 bazel_in_tree build //proto/... # the headers that protoc writes
 headers=$(bazel_in_tree info bazel-bin 2>/dev/null)
+# shellcheck disable=SC2016 # the inner shell's variables
 printf '%s\0' "${changed[@]:0:$most}" |
   xargs -0 -P 2 -n 1 sh -c 'clang-tidy-14 --quiet "$2" -- -std=c++20 -I. -I"$1" 2>/dev/null' tidy "$headers"
