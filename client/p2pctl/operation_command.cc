@@ -11,15 +11,6 @@
 namespace p2p::ctl {
 namespace {
 
-// "3 ACTIVE, 1 LOST": how many mappings ended up in which state.
-std::string OutcomesText(const v1::Operation& operation) {
-  std::map<std::string, int> counts;
-  for (const auto& outcome : operation.mappings()) ++counts[v1::Mapping::State_Name(outcome.state())];
-  std::string text;
-  for (const auto& [state, count] : counts) absl::StrAppend(&text, text.empty() ? "" : ", ", count, " ", state);
-  return text;
-}
-
 std::string AnswersText(const v1::Operation& operation) {
   std::map<std::string, int> counts;
   for (const auto& party : operation.parties()) ++counts[v1::Operation::Party::Answer_Name(party.answer())];
@@ -44,7 +35,7 @@ absl::Status ListOperations(Context& context, const Arguments& /*arguments*/) {
                                   {.header = "STARTED"},
                                   {.header = "TOOK", .right = true},
                                   {.header = "SESSIONS"},
-                                  {.header = "MAPPINGS"},
+                                  {.header = "MAPPINGS", .right = true},
                                   {.header = "ERROR"}});
   for (const v1::Operation& operation : operations) {
     table.AddRow({{operation.name()},
@@ -54,7 +45,7 @@ absl::Status ListOperations(Context& context, const Arguments& /*arguments*/) {
                   {TimeText(operation.started())},
                   {DurationText(operation.took())},
                   {AnswersText(operation)},
-                  {OutcomesText(operation)},
+                  {absl::StrCat(operation.mapping_count())},
                   {operation.error()}});
   }
   context.Print(table);

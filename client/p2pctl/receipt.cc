@@ -38,6 +38,8 @@ void PrintMappings(Context& context, const v1::Operation& operation) {
   }
   context.out() << "\n";
   context.Print(table);
+  const uint32_t shown = static_cast<uint32_t>(operation.mappings_size());
+  if (operation.mapping_count() > shown) context.out() << "and " << operation.mapping_count() - shown << " more\n";
 }
 
 }  // namespace

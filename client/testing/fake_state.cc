@@ -186,6 +186,7 @@ grpc::Status FakeState::ResetDevice(const std::string& name, v1::Operation* oper
     const auto source = exports.find(mapping.export_());
     if (source == exports.end() || source->second.window().device() != name) continue;
     v1::Operation::Outcome* outcome = operation->add_mappings();
+    operation->set_mapping_count(operation->mapping_count() + 1);
     outcome->set_mapping(mapping_name);
     outcome->set_iova(mapping.iova());
     outcome->set_state(mapping.state());
@@ -229,6 +230,7 @@ grpc::Status FakeState::CreateExport(const std::string& session, const v1::Windo
 void FakeState::RevokeMapping(const std::string& name, v1::Operation& operation) {
   const auto mapping = mappings.extract(name);
   v1::Operation::Outcome* outcome = operation.add_mappings();
+  operation.set_mapping_count(operation.mapping_count() + 1);
   outcome->set_mapping(name);
   outcome->set_iova(mapping.mapped().iova());
   outcome->set_state(v1::Mapping::REVOKED);

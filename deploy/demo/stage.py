@@ -155,6 +155,8 @@ class View:
 
     def __init__(self, p2pd):
         self.objects = {}  # by name
+        self.receipts = {}  # of operations that are over, in full
+        self.sockets = p2pd.sockets
         self.changed = threading.Condition()
         self.in_sync = self.ended = False
         with open(f"{p2pd.folder}/watch.log", "wb") as log:
@@ -203,11 +205,18 @@ class View:
 
     def await_receipt(self, matches):
         def finished():
-            for name, thing in self.objects.items():
-                if name.startswith("operations/") and thing["state"] != "RUNNING" and matches(thing):
-                    return thing
-            return None
+            over = [name for name, thing in self.objects.items()
+                    if name.startswith("operations/") and thing["state"] != "RUNNING"]
+            return next((receipt for receipt in map(self.receipt, over) if matches(receipt)), None)
         return self.wait("the operation's receipt", finished)
+
+    def receipt(self, name):
+        """What an event leaves out is there, too: what became of each mapping."""
+        if name not in self.receipts:
+            shown = subprocess.run([program("p2pctl"), *self.sockets, "operation", "show", name, "--json"],
+                                   check=True, stdout=subprocess.PIPE)
+            self.receipts[name] = json.loads(shown.stdout)
+        return self.receipts[name]
 
     def names(self, *prefixes):
         with self.changed:

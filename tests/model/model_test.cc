@@ -36,6 +36,9 @@ void ModelTest::SeeWhatIsOver() {
   for (const auto& [id, mapping] : model_.mappings) {
     if (!there.contains(mapping.session)) over.insert(mapping.session);
   }
+  for (const auto& [id, it] : model_.exports) {
+    if (!there.contains(it.session)) over.insert(it.session);
+  }
   for (const Id session : over) model_.SessionOver(session);
 }
 

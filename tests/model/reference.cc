@@ -86,11 +86,9 @@ void Reference::Ended(Id session) {
   for (int device = 0; device < kDevices; ++device) {
     if (devices[device].driver == session) DriverEnded(device);
   }
-  std::set<Id> gone;
-  for (const auto& [id, it] : exports) {
-    if (it.session == session && !it.given_up) gone.insert(id);
+  for (auto& [id, it] : exports) {
+    if (it.session == session && !it.given_up) it.revoking = true;
   }
-  for (const Id id : gone) DropExport(id);
   std::erase_if(spaces, [&](const auto& entry) { return entry.second.session == session; });
   sessions.erase(session);
 }
@@ -151,6 +149,11 @@ void Reference::AckedLate(Id session, int device) {
 }
 
 void Reference::SessionOver(Id session) {
+  std::set<Id> gone;
+  for (const auto& [id, it] : exports) {
+    if (it.session == session && !it.given_up) gone.insert(id);
+  }
+  for (const Id id : gone) DropExport(id);
   std::erase_if(mappings, [&](const auto& entry) { return entry.second.session == session && entry.second.ending; });
 }
 
