@@ -68,6 +68,10 @@ void CheckAccepted(const v1::ClientFrame& frame, size_t fd_count) {
       Require(fd_count == 1, "OfferMemory without its descriptor, or with more");
       Require(!frame.offer_memory().name().empty(), "OfferMemory without a name");
       return Require(frame.offer_memory().name().size() <= kMaxName, "OfferMemory with a long name");
+    case v1::ClientFrame::kWithdrawMemory:
+      Require(fd_count == 0, "WithdrawMemory with a descriptor");
+      Require(!frame.withdraw_memory().name().empty(), "WithdrawMemory without a name");
+      return Require(frame.withdraw_memory().name().size() <= kMaxName, "WithdrawMemory with a long name");
     case v1::ClientFrame::FRAME_NOT_SET:
       Require(false, "an empty frame was accepted");
   }
