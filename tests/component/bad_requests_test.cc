@@ -282,12 +282,13 @@ TEST_F(BadRequestsTest, OnlySealedMemoryIsTaken) {
   const UniqueFd unsealed(memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_EQ(ftruncate(unsealed.get(), kPage), 0);
   EXPECT_EQ(reason(unsealed), Detail::MEMORY_UNSUITABLE);
-  // Huge pages that were never allocated: there may be none.
+  // Huge pages that were never allocated. A kernel without them has none to offer.
   const UniqueFd huge(memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
-  ASSERT_TRUE(huge.valid());
-  ASSERT_EQ(ftruncate(huge.get(), 2 << 20), 0);
-  ASSERT_EQ(fcntl(huge.get(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
-  EXPECT_EQ(reason(huge), Detail::MEMORY_UNSUITABLE);
+  if (huge.valid()) {
+    ASSERT_EQ(ftruncate(huge.get(), 2 << 20), 0);
+    ASSERT_EQ(fcntl(huge.get(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    EXPECT_EQ(reason(huge), Detail::MEMORY_UNSUITABLE);
+  }
   EXPECT_EQ(Offer(SealedMemory(kPage).get()).error(), "");
 }
 
