@@ -41,7 +41,8 @@ struct Core::Batch {
 
 void Broker::BatchMap(SessionId session, const std::string& request_id, const std::vector<MapArgs>& args,
                       Done<std::vector<MappingView>> done) {
-  if (const absl::Status count = CheckCount("BatchMap", args.size(), 1, kLargestBatch); !count.ok()) return done(count);
+  const absl::Status count = CheckCount("BatchMap", args.size(), 1, kLargestBatch);
+  if (!count.ok()) return done(count);
   std::string fingerprint = "BatchMap";
   for (const MapArgs& one : args) absl::StrAppend(&fingerprint, ", ", Fingerprint(one));
   core_->Once<std::vector<MappingView>>(
@@ -121,43 +122,60 @@ void Core::EndBatch(CoreLock& lock, Batch& batch) {
 
 void Broker::BatchUnmap(SessionId session, const std::string& request_id, const std::vector<MappingId>& ids,
                         Done<std::vector<MappingView>> done) {
-  if (const absl::Status count = CheckCount("BatchUnmap", ids.size(), 1, kLargestBatch); !count.ok())
-    return done(count);
+  const absl::Status count = CheckCount("BatchUnmap", ids.size(), 1, kLargestBatch);
+  if (!count.ok()) return done(count);
   std::string fingerprint = "BatchUnmap";
   for (const MappingId id : ids) absl::StrAppend(&fingerprint, " ", id.value());
   const auto body = [&](CoreLock& lock, SessionEntry&, Done<std::vector<MappingView>>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
-
-    P2PD_ASSIGN_OR_RETURN(std::vector<MappingView> views, core_->RequireMappings(session, ids));
-    RevokeOrder order = {.reason = "unmapped by its owner", .mappings = ids, .exempt = session, .recorded = false};
-    order.done = [views = std::move(views), finish = std::move(finish)](absl::StatusOr<OperationView> done) mutable {
-      if (!done.ok()) return finish(done.status());
-      if (done->state == OperationState::kFailed) return finish(UnmapFailed("BatchUnmap", done->error));
-      for (MappingView& view : views) {
-        view.state = MappingState::kRevoked;
-        view.state_reason = "unmapped by its owner";
-      }
-      finish(std::move(views));
-    };
-    core_->Revoke(lock, std::move(order));
+    const auto ours = std::make_shared<Done<std::vector<MappingView>>>();
+    P2PD_RETURN_IF_ERROR(
+        core_->BeginRelease(lock, session, "BatchUnmap", ids,
+                            [ours](absl::StatusOr<std::vector<MappingView>> views) { (*ours)(std::move(views)); }));
+    *ours = std::move(finish);
     return absl::OkStatus();
   };
   core_->Once<std::vector<MappingView>>(session, request_id, fingerprint, std::move(done), body);
 }
 
-absl::StatusOr<std::vector<MappingView>> Core::RequireMappings(SessionId owner, const std::vector<MappingId>& ids) {
+absl::Status Core::BeginRelease(CoreLock& lock, SessionId owner, const std::string& step,
+                                const std::vector<MappingId>& ids, Done<std::vector<MappingView>> finish) {
+  P2PD_ASSIGN_OR_RETURN(std::vector<MappingView> views, RequireMappings(owner, step, ids));
+  RevokeOrder order = {.reason = "unmapped by its owner", .mappings = ids, .exempt = owner, .recorded = false};
+  order.done = [step, views = std::move(views),
+                finish = std::move(finish)](absl::StatusOr<OperationView> operation) mutable {
+    if (!operation.ok()) return finish(operation.status());
+    if (operation->state == OperationState::kFailed) {
+      return finish(MakeError(absl::StatusCode::kInternal,
+                              {.reason = Reason::kKernel,
+                               .step = step,
+                               .hint = "what could not be unmapped is still listed, and may be reached: try again"},
+                              operation->error));
+    }
+    for (MappingView& view : views) {
+      view.state = MappingState::kRevoked;
+      view.state_reason = "unmapped by its owner";
+    }
+    finish(std::move(views));
+  };
+  Revoke(lock, std::move(order));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<MappingView>> Core::RequireMappings(SessionId owner, const std::string& step,
+                                                               const std::vector<MappingId>& ids) {
   std::vector<MappingView> views;
   std::set<MappingId> seen;
   for (const MappingId id : ids) {
     const MappingEntry* mapping = tables.FindMapping(id);
     const std::string name = absl::StrCat("mappings/", id.value());
     if (mapping == nullptr || mapping->view.session != owner) {
-      return MakeError(absl::StatusCode::kNotFound, {.reason = Reason::kNotFound, .step = "Unmap", .object = name},
+      return MakeError(absl::StatusCode::kNotFound, {.reason = Reason::kNotFound, .step = step, .object = name},
                        "no such mapping of this session");
     }
     if (!seen.insert(id).second) {
       return MakeError(absl::StatusCode::kInvalidArgument,
-                       {.reason = Reason::kInvalidArgument, .step = "Unmap", .object = name}, "is named twice");
+                       {.reason = Reason::kInvalidArgument, .step = step, .object = name}, "is named twice");
     }
     views.push_back(mapping->view);
   }

@@ -38,9 +38,6 @@ absl::Status SessionEnded();
 // Whether a device may be let at this memfd: nobody must be able to take its pages away under the DMA.
 absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
 
-// The kernel could not unmap what was asked for; it stays on the books.
-absl::Status UnmapFailed(absl::string_view step, const std::string& why);
-
 // Tells requests apart that share a request_id.
 std::string Fingerprint(const MapArgs& args);
 
@@ -79,7 +76,8 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::StatusOr<DeviceEntry*> RequireDevice(const PciAddress& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The object, if the session owns it.
   absl::StatusOr<ExportEntry*> RequireExport(SessionId owner, ExportId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::StatusOr<std::vector<MappingView>> RequireMappings(SessionId owner, const std::vector<MappingId>& ids)
+  absl::StatusOr<std::vector<MappingView>> RequireMappings(SessionId owner, const std::string& step,
+                                                           const std::vector<MappingId>& ids)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<AddressSpaceEntry*> RequireSpace(SessionId owner, AddressSpaceId id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -145,6 +143,9 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Abandon(MappingId id, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingView> CarryOut(MappingId id) ABSL_LOCKS_EXCLUDED(mutex);
+  // Unmaps what the session owns: all names are checked before the first is unmapped. `step` is for errors.
+  absl::Status BeginRelease(CoreLock& lock, SessionId owner, const std::string& step, const std::vector<MappingId>& ids,
+                            Done<std::vector<MappingView>> finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginBatchMap(CoreLock& lock, SessionEntry& session, const std::vector<MapArgs>& args,
                              Done<std::vector<MappingView>>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginAcquire(CoreLock& lock, SessionEntry& session, const std::string& request_id,
@@ -175,7 +176,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
                         Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
-  absl::StatusOr<MappingId> PrepareMemory(SessionEntry& session, const MapMemoryArgs& args)
+  absl::StatusOr<MappingId> PrepareMapMemory(SessionEntry& session, const MapMemoryArgs& args)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingId> Enter(SessionEntry& session, AddressSpaceEntry& space,
                                   std::unique_ptr<MappingEntry> mapping, const Placement& placement)

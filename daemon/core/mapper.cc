@@ -38,15 +38,6 @@ Access Effective(Access asked) { return CanWrite(asked) ? Access::kReadWrite : a
 
 }  // namespace
 
-absl::Status UnmapFailed(absl::string_view step, const std::string& why) {
-  return MakeError(absl::StatusCode::kInternal,
-                   {.reason = Reason::kKernel,
-                    .step = std::string(step),
-                    .object = "",
-                    .hint = "what could not be unmapped is still listed, and may be reached: try again"},
-                   why);
-}
-
 std::string Fingerprint(const MapArgs& args) {
   return Fingerprint(absl::StrCat("Map ", args.source.value()), args.address_space.value(), args.offset, args.length,
                      args.access, args.placement);
@@ -102,13 +93,13 @@ void Broker::MapMemory(SessionId session, const std::string& request_id, const M
                            std::move(done),
                            [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) -> absl::Status {
                              core_->mutex.AssertHeld();
-                             P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMemory(entry, args));
+                             P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMapMemory(entry, args));
                              core_->PostMapping(lock, id, finish, /*elsewhere=*/true);
                              return absl::OkStatus();
                            });
 }
 
-absl::StatusOr<MappingId> Core::PrepareMemory(SessionEntry& session, const MapMemoryArgs& args) {
+absl::StatusOr<MappingId> Core::PrepareMapMemory(SessionEntry& session, const MapMemoryArgs& args) {
   const std::string object = absl::StrCat("memory \"", args.memory, "\"");
   const auto memory = session.memory.find(args.memory);
   if (memory == session.memory.end()) {
@@ -194,8 +185,8 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
     status = info.ok() ? CheckMemory("of this mapping", *info) : info.status();
     if (status.ok()) status = kernel.PrepareMemory(*memory, {.start = file_offset, .length = iova.length});
   }
-  if (status.ok())
-    status = ioas->Map(dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory), file_offset, iova, access);
+  const FdRef file = dma_buf != nullptr ? FdRef(dma_buf->fd) : FdRef(*memory);
+  if (status.ok()) status = ioas->Map(file, file_offset, iova, access);
   // Once more: its owner can have punched and allocated anew before it was pinned. Then it lasts no longer than this.
   if (status.ok() && memory != nullptr) {
     kernel.PrepareMemory(*memory, {.start = file_offset, .length = iova.length}).IgnoreError();
@@ -224,21 +215,14 @@ void Core::Abandon(MappingId id, const std::string& reason) {
 void Broker::Unmap(SessionId session, const std::string& request_id, MappingId id, Done<MappingView> done) {
   const auto body = [&](CoreLock& lock, SessionEntry&, Done<MappingView>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
-    const MappingEntry* mapping = core_->tables.FindMapping(id);
-    if (mapping == nullptr || mapping->view.session != session) {
-      return MakeError(absl::StatusCode::kNotFound,
-                       {.reason = Reason::kNotFound, .step = "Unmap", .object = absl::StrCat("mappings/", id.value())},
-                       "no such mapping of this session");
-    }
-    RevokeOrder order = {.reason = "unmapped by its owner", .mappings = {id}, .exempt = session, .recorded = false};
-    order.done = [view = mapping->view, finish = std::move(finish)](absl::StatusOr<OperationView> operation) mutable {
-      if (!operation.ok()) return finish(operation.status());
-      if (operation->state == OperationState::kFailed) return finish(UnmapFailed("Unmap", operation->error));
-      view.state = MappingState::kRevoked;
-      view.state_reason = "unmapped by its owner";
-      finish(std::move(view));
-    };
-    core_->Revoke(lock, std::move(order));
+    // Ours only once it is under way: an error is answered by the caller.
+    const auto ours = std::make_shared<Done<MappingView>>();
+    P2PD_RETURN_IF_ERROR(
+        core_->BeginRelease(lock, session, "Unmap", {id}, [ours](absl::StatusOr<std::vector<MappingView>> views) {
+          if (!views.ok()) return (*ours)(views.status());
+          (*ours)(std::move(views->front()));
+        }));
+    *ours = std::move(finish);
     return absl::OkStatus();
   };
   core_->Once<MappingView>(session, request_id, absl::StrCat("Unmap ", id.value()), std::move(done), body);
