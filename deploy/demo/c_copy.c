@@ -110,8 +110,8 @@ static int connect_and_map(struct copy* copy, const struct arguments* arguments,
   int code = 0;
   if ((code = p2p_session_connect(&options, &copy->session, error)) != 0) return code;
   if ((code = nvme_open(&copy->nvme, copy->session, arguments->device, error)) != 0) return code;
-  if ((code = p2p_export_create(copy->session, &wanted, &copy->source, error)) != 0) return code;
-  code = p2p_map(copy->session, copy->source, copy->nvme.space, NULL, &copy->window, error);
+  const p2p_importer importer = {.space = copy->nvme.space};
+  code = p2p_acquire(copy->session, &wanted, &importer, 1, &copy->source, &copy->window, error);
   if (code != 0) return code;
   printf("{\"event\": \"ready\", \"session\": \"%s\", \"export\": \"%s\", \"mapping\": \"%s\", \"iova\": %" PRIu64
          "}\n",

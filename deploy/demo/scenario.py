@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from stage import PATIENCE, Client, Failure, KernelLog, P2pd, View, program
 from transcript import Transcript, short
@@ -59,12 +60,11 @@ class Scenario:
         if self.kernel_log is None:
             return
         hits = []
-        for _ in range(PATIENCE):
+        deadline = time.monotonic() + PATIENCE
+        while not hits and time.monotonic() < deadline:
+            provoke()
             hits = [line for line, device, address in self.kernel_log.new_faults()
                     if device == short(NVME2) and self.in_window(address)]
-            if hits:
-                break
-            provoke()
         self.tell.log(hits)
         self.tell.check(bool(hits), f"the IOMMU stopped {short(NVME2)} at an address of the window, and the kernel logged it")
 
@@ -171,6 +171,22 @@ class Scenario:
         self.view.await_object(NVME2, state="READY", driver_session="")
         self.quiet("meanwhile")
         self.open_importer()
+
+    def dma_buf(self):
+        def p2pctl(*words):
+            command = [program("p2pctl"), *self.p2pd.sockets, *words]
+            return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.tell.asked("p2pctl acquire --raw as root: a dma-buf of NVMe 1's memory; then p2pctl revoke, while it is held")
+        holder = p2pctl("acquire", f"{short(NVME1)}/2/32M+1M", "--raw")
+        export = self.view.wait("the export", lambda: next(
+            (name for name, thing in self.view.objects.items()
+             if name.startswith("exports/") and thing["session"] == holder and thing["grade"] == "RAW"), None))
+        p2pctl("revoke", export)
+        lingers = self.view.await_object(export, state="LINGERING")
+        self.tell.check(lingers["grade"] == "RAW", f"{export} is revoked, and LINGERING: {holder} has the dma-buf still")
+        p2pctl("release", holder)
+        gone = self.view.wait("the export's end", lambda: export not in self.view.objects)
+        self.tell.check(gone, "it is gone once nobody holds it")
 
     def reset(self, by_root):
         self.importer.send("traffic")
@@ -302,6 +318,7 @@ class Scenario:
             ("32 MiB from NVMe 2's disk through NVMe 1's memory and back", self.copy),
             ("A device rings another device's doorbell", self.doorbell),
             ("The same copy by a client in C", self.c_client),
+            ("A dma-buf in a client's hands cannot be taken back", self.dma_buf),
             ("NVMe 1's driver resets it while bytes move through it", lambda: self.reset(by_root=False)),
             ("Root resets it while bytes move through it", lambda: self.reset(by_root=True)),
             ("A client that does not stop is cut off", self.cut_off),
