@@ -1,6 +1,7 @@
 // Exports of grade RAW: their dma-buf reaches the call that asked for it, and none is left over.
 #include <fcntl.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 #include <utility>
@@ -47,7 +48,7 @@ TEST_F(RawExportTest, ReleaseClosesTheDmaBufBeforeItAsksP2pd) {
   const auto session = Connect();
   auto window = session->CreateExport(kRawWindow);
   ASSERT_TRUE(window.ok()) << window.status();
-  int then = -1;
+  std::atomic<int> then = -1;  // The call that orders both passes through a gRPC that ThreadSanitizer cannot see.
   p2pd_.calls().BeforeNextReply("DeleteExport", [&then] { then = DmaBufs(); });
   EXPECT_TRUE(window->Release().ok());
   EXPECT_EQ(then, 0);
