@@ -19,7 +19,9 @@
 #include "daemon/machine.h"
 #include "daemon/service/event_loop.h"
 #include "daemon/service/log.h"
+#include "daemon/service/loop_signals.h"
 #include "daemon/service/notify.h"
+#include "daemon/service/uevents.h"
 #include "policy/policy_file.h"
 
 namespace p2pd {
@@ -117,6 +119,7 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
     P2PD_ASSIGN_OR_RETURN(machine, MakeSimulatedMachine(flags.simulate));
   }
   P2PD_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
+  LoopSignals signals(*loop);
   MemoryJournal journal;
   ThreadScheduler scheduler;
   BrokerOptions options;
@@ -127,8 +130,15 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   }
   options.quiesce_deadline = settings.quiesce_deadline;
   options.quota = QuotaLimitsOf(settings);
+  options.signals = &signals;
   Broker broker(options, machine->kernel(), scheduler, journal, policy);
   P2PD_RETURN_IF_ERROR(broker.Start());
+  std::unique_ptr<Uevents> uevents;
+  if (flags.simulate.empty()) {
+    // What came between the start's look and this is looked for once more.
+    P2PD_ASSIGN_OR_RETURN(uevents, Uevents::Listen(*loop, [&broker] { broker.Rescan(); }));
+    broker.Rescan();
+  }
   return Serve(*loop, broker, *machine, settings, version, inherited);
 }
 

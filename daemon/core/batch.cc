@@ -17,8 +17,9 @@ absl::Status CheckCount(absl::string_view step, size_t count, size_t least, size
 }
 
 std::string Fingerprint(const AcquireArgs& args) {
-  std::string text = absl::StrCat("Acquire ", args.window.device.ToString(), " ", args.window.bar, " ",
-                                  args.window.range.ToString(), " ", static_cast<int>(args.grade));
+  std::string text =
+      absl::StrCat("Acquire ", args.window.device.ToString(), " ", args.window.bar, " ", args.window.range.ToString(),
+                   " ", static_cast<int>(args.terms.grade), " ", absl::FormatDuration(args.terms.time_to_live));
   for (const AcquireArgs::Importer& importer : args.importers) {
     absl::StrAppend(
         &text, ", ",
@@ -199,7 +200,7 @@ void Broker::Acquire(SessionId session, const std::string& request_id, const Acq
 absl::Status Core::BeginAcquire(CoreLock& lock, SessionEntry& session, const std::string& request_id,
                                 const AcquireArgs& args, Done<AcquiredView>& finish) {
   // A dma-buf that is out cannot be called back if the mapping then fails.
-  if (args.grade == Grade::kRaw && !args.importers.empty()) {
+  if (args.terms.grade == Grade::kRaw && !args.importers.empty()) {
     return MakeError(
         absl::StatusCode::kInvalidArgument,
         {.reason = Reason::kInvalidArgument, .step = "Acquire", .hint = "create the RAW export, then map it"},
@@ -219,7 +220,7 @@ absl::Status Core::BeginAcquire(CoreLock& lock, SessionEntry& session, const std
       self->FinishAcquire(session, source, args, std::move(*ours));
     });
   };
-  P2PD_RETURN_IF_ERROR(BeginCreateExport(lock, session, request_id, args.window, args.grade, exported));
+  P2PD_RETURN_IF_ERROR(BeginCreateExport(lock, session, request_id, args.window, args.terms, exported));
   *ours = std::move(finish);
   return absl::OkStatus();
 }

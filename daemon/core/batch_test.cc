@@ -201,7 +201,7 @@ TEST_F(BatchTest, ARepeatedAcquireGetsTheFirstOutcome) {
 
 TEST_F(BatchTest, ADmaBufIsNotHandedOutWithMappingsThatMayFail) {
   AcquireArgs args = {.window = {.device = CoreWorld::kExporter, .bar = 2, .range = {2 * kMiB, kMiB}},
-                      .grade = Grade::kRaw,
+                      .terms = Grade::kRaw,
                       .importers = {{.address_space = space_.id}}};
   client_.channel->grants.clear();
   EXPECT_EQ(GetErrorInfo(world_.Call(&Broker::Acquire, client_, args).status()).reason, Reason::kInvalidArgument);

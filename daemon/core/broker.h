@@ -19,6 +19,7 @@
 #include "daemon/core/journal.h"
 #include "daemon/core/quota.h"
 #include "daemon/core/session_channel.h"
+#include "daemon/core/signal_waiter.h"
 #include "daemon/core/types.h"
 #include "daemon/kernel/kernel.h"
 #include "policy/policy.h"
@@ -44,6 +45,7 @@ struct BrokerOptions {
   std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
   QuotaLimits quota;
+  SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
 };
 
 class Core;
@@ -58,6 +60,9 @@ class Broker {
   // Finds, opens and binds the managed devices; blocks. One that cannot be bound is shown as FAULTED. An
   // error means that p2pd cannot run at all.
   absl::Status Start();
+
+  // Devices may have come or gone: looks, and takes or leaves them. Does not wait for that.
+  void Rescan();
 
   // Ends every session, and calls `done` when nothing is mapped any more.
   void Stop(Task done);
@@ -107,13 +112,18 @@ class Broker {
   void CloseDevice(SessionId session, const std::string& request_id, PciAddress device, Done<DeviceView> done);
   void DeviceReady(SessionId session, const std::string& request_id, PciAddress device, uint64_t generation,
                    Done<DeviceView> done);
-  void ResetDevice(SessionId session, const std::string& request_id, PciAddress device, Done<OperationView> done);
+  void ResetDevice(SessionId session, const std::string& request_id, const ResetArgs& args, Done<OperationView> done);
+  // Binds a FAULTED device afresh.
+  void RecoverDevice(SessionId session, const std::string& request_id, PciAddress device, Done<OperationView> done);
 
   // ---- Grants ------------------------------------------------------------------------------------------
 
   // A RAW export's dma-buf is on the session's channel before `done` is called.
-  void CreateExport(SessionId session, const std::string& request_id, const Window& window, Grade grade,
+  void CreateExport(SessionId session, const std::string& request_id, const Window& window, const Terms& terms,
                     Done<ExportView> done);
+  // Gives it a new time to live, from now on.
+  void RenewExport(SessionId session, const std::string& request_id, ExportId id, absl::Duration time_to_live,
+                   Done<ExportView> done);
   void DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done);
   void CreateAddressSpace(SessionId session, const std::string& request_id, const std::vector<PciAddress>& devices,
                           Done<AddressSpaceView> done);

@@ -2,14 +2,18 @@
 // this folder; Broker's methods live in the file of what they are about:
 //
 //   sessions.cc    who is connected, and how a session ends
-//   devices.cc     finding and binding devices, drivers, resets
+//   devices.cc     finding and binding devices, drivers
+//   resets.cc      resets of a function or of all that shares its bus, recovery, and who is told
 //   grants.cc      exports and address spaces
 //   mapper.cc      mappings
 //   batch.cc       many mappings at once, and an export with its mappings
+//   expiry.cc      exports that live for a time
 //   raw.cc         exports whose dma-buf is in a client's hands
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
 //   restore.cc     putting mappings back
 //   receipt.cc     what an operation leaves behind
+//   device_errors.cc  what a device tells of: errors
+//   removal.cc     devices that the kernel takes back, and that come back
 //   rebind.cc      what happens to a device between two drivers
 //   queries.cc     looking and watching
 //
@@ -25,6 +29,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "daemon/base/errors.h"
 #include "daemon/base/mutex.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/core_lock.h"
@@ -35,8 +40,23 @@ namespace p2pd {
 // The status of a call by a session that is over, or never was.
 absl::Status SessionEnded();
 
+// Whether p2pd is to manage it.
+bool IsManaged(const SysfsDevice& device, const BrokerOptions& options);
+// The sets of devices that share a context.
+std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& managed,
+                                              const std::vector<MergedContext>& merged);
+
+std::string NameOf(const PciAddress& address);  // "devices/0000:3a:00.0"
+absl::Status DeviceError(const DeviceEntry& device, absl::StatusCode code, Reason reason, absl::string_view step,
+                         absl::string_view what, absl::string_view hint);
+// Whether the device can take part in anything just now, at all.
+absl::Status CheckUsable(const DeviceEntry& device, absl::string_view step);
+
 // Whether a device may be let at this memfd: nobody must be able to take its pages away under the DMA.
 absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
+
+// An export's: at least a millisecond, at most ten years, or infinite.
+absl::Status CheckTimeToLive(absl::Duration time_to_live, absl::string_view step, const std::string& object);
 
 // Tells requests apart that share a request_id.
 std::string Fingerprint(const MapArgs& args);
@@ -128,7 +148,9 @@ class Core : public std::enable_shared_from_this<Core> {
   Quota quota ABSL_GUARDED_BY(mutex);
   std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
   bool stopping ABSL_GUARDED_BY(mutex) = false;
-  Task when_idle ABSL_GUARDED_BY(mutex);  // called once nothing is left
+  bool looking ABSL_GUARDED_BY(mutex) = false;     // Look() is at it
+  bool look_again ABSL_GUARDED_BY(mutex) = false;  // something has changed since it began
+  Task when_idle ABSL_GUARDED_BY(mutex);           // called once nothing is left
 
   // Calls `when_idle` if that is so.
   void CheckIdle(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -151,8 +173,9 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status BeginAcquire(CoreLock& lock, SessionEntry& session, const std::string& request_id,
                             const AcquireArgs& args, Done<AcquiredView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginCreateExport(CoreLock& lock, SessionEntry& session, const std::string& request_id,
-                                 const Window& window, Grade grade, Done<ExportView>& finish)
+                                 const Window& window, const Terms& terms, Done<ExportView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void SetExpiry(ExportEntry& entry, absl::Duration time_to_live) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What goes with an export; whoever asks says why, and hears when it is done.
   RevokeOrder ExportEnd(const ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginCreateSpace(CoreLock& lock, SessionEntry& session, const std::vector<PciAddress>& devices,
@@ -160,8 +183,10 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status BeginOpenDevice(CoreLock& lock, SessionEntry& session, const std::string& request_id,
                                const PciAddress& address, Done<DeviceView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::Status BeginReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, Done<OperationView>& finish)
+  absl::Status BeginReset(CoreLock& lock, SessionEntry& session, const ResetArgs& args, Done<OperationView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginRecovery(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                             Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
  private:
   // Tasks: run on a strand or the Scheduler, not under the lock.
@@ -191,6 +216,48 @@ class Core : public std::enable_shared_from_this<Core> {
   void EndBatch(CoreLock& lock, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void FinishAcquire(SessionId session, const ExportView& source, const AcquireArgs& args, Done<AcquiredView> finish)
       ABSL_LOCKS_EXCLUDED(mutex);
+
+  // expiry.cc
+  void WatchExpiry(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CheckExpiry(CoreLock& lock, ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // resets.cc
+  // What a reset of `devices` takes away and puts back; the first is the one that `session` asked for.
+  RevokeOrder ResetOrder(const SessionEntry& session, std::vector<PciAddress> devices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void FindResetSet(SessionId session, const PciAddress& address, Done<OperationView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
+                             Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // device_errors.cc
+  // Has the kernel tell of errors and removals from now on.
+  absl::Status WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
+                              std::vector<std::unique_ptr<SignalWaiter::Watch>>& signals);
+  void OnSignal(const PciAddress& address, DeviceSignal signal) ABSL_LOCKS_EXCLUDED(mutex);
+  // Begins what came up during the last operation; false if there was nothing.
+  bool BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // On the context's strand: what the error has left of the device.
+  void LookAfterError(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void Reopen(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  // Its windows' dma-bufs anew: those of before are revoked for ever.
+  absl::Status ExportAgain(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void DropExportsOf(const PciAddress& address, bool raw_only, const std::string& reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Tells its driver, and whoever has a dma-buf of it, to close what they hold.
+  void TellHolders(CoreLock& lock, const DeviceEntry& device, const std::string& reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // removal.cc
+  void BeginRemoval(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CloseForGood(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void WatchHoldersOfGone(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void Look() ABSL_LOCKS_EXCLUDED(mutex);
+  void TakeIn(const std::vector<SysfsDevice>& found) ABSL_LOCKS_EXCLUDED(mutex);
+  void PlaceInContexts(const std::vector<SysfsDevice>& managed, const std::vector<PciAddress>& arrived)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Welcome(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
 
   // raw.cc
   // Forgets an export that nothing is mapped from any more; a RAW one only once nobody holds its dma-buf.
@@ -234,14 +301,19 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // rebind.cc; all on the context's strand.
   void DestroySpace(OperationId id, AddressSpaceId space) ABSL_LOCKS_EXCLUDED(mutex);
-  void ResetForRestore(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetForRestore(OperationId id, const std::vector<PciAddress>& devices) ABSL_LOCKS_EXCLUDED(mutex);
   void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
-  absl::Status BindAfresh(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BindAfresh(const PciAddress& address, bool same_context = false) ABSL_LOCKS_EXCLUDED(mutex);
   std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex) {
     CoreLock lock(mutex);
     return tables.devices.at(address).view.context;
   }
-  void RetryBind(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status Scrub(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  // What came of binding a device again; `file`: what whoever still holds it holds.
+  void AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
+                 const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
+  void LookForHolders(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void RetryBind(const PciAddress& address, int attempt) ABSL_LOCKS_EXCLUDED(mutex);
   // Address spaces that could not be destroyed when their session ended; on the context's strand.
   void DestroyLeftSpaces(const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   friend class Broker;

@@ -1,4 +1,4 @@
-// Finding and binding devices; who drives them; resets.
+// Finding and binding devices; who drives them.
 #include <algorithm>
 #include <set>
 
@@ -9,6 +9,37 @@
 
 namespace p2pd {
 namespace {
+
+absl::Status CheckMerged(const std::vector<MergedContext>& contexts, const std::vector<SysfsDevice>& managed) {
+  for (const MergedContext& context : contexts) {
+    for (const PciAddress& address : context.devices) {
+      if (std::any_of(managed.begin(), managed.end(), [&](const SysfsDevice& d) { return d.address == address; })) {
+        continue;
+      }
+      return MakeError(absl::StatusCode::kNotFound,
+                       {.reason = Reason::kNotFound,
+                        .step = context.origin,
+                        .object = absl::StrCat("merged context of ", NameOf(address)),
+                        .hint = "merge devices that are bound to vfio-pci, or that managed_devices names"},
+                       "p2pd manages no such device");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool IsManaged(const SysfsDevice& device, const BrokerOptions& options) {
+  if (options.managed.empty()) return device.driver == "vfio-pci";
+  return std::find(options.managed.begin(), options.managed.end(), device.address) != options.managed.end();
+}
+
+std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& managed,
+                                              const std::vector<MergedContext>& merged) {
+  std::vector<std::vector<PciAddress>> together;
+  for (const MergedContext& context : merged) together.push_back(context.devices);
+  return ContextClosure(managed, together);
+}
 
 std::string NameOf(const PciAddress& address) { return absl::StrCat("devices/", address.ToString()); }
 
@@ -41,40 +72,12 @@ absl::Status CheckUsable(const DeviceEntry& device, absl::string_view step) {
   return absl::OkStatus();
 }
 
-absl::Status CheckMerged(const std::vector<MergedContext>& contexts, const std::vector<SysfsDevice>& managed) {
-  for (const MergedContext& context : contexts) {
-    for (const PciAddress& address : context.devices) {
-      if (std::any_of(managed.begin(), managed.end(), [&](const SysfsDevice& d) { return d.address == address; })) {
-        continue;
-      }
-      return MakeError(absl::StatusCode::kNotFound,
-                       {.reason = Reason::kNotFound,
-                        .step = context.origin,
-                        .object = absl::StrCat("merged context of ", NameOf(address)),
-                        .hint = "merge devices that are bound to vfio-pci, or that managed_devices names"},
-                       "p2pd manages no such device");
-    }
-  }
-  return absl::OkStatus();
-}
-
-// The sets of devices that share a context.
-std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& managed,
-                                              const std::vector<MergedContext>& merged) {
-  std::vector<std::vector<PciAddress>> together;
-  for (const MergedContext& context : merged) together.push_back(context.devices);
-  return ContextClosure(managed, together);
-}
-
-}  // namespace
-
 absl::Status Broker::Start() {
   P2PD_ASSIGN_OR_RETURN(const std::vector<SysfsDevice> all, Sysfs(core_->options.sysfs_root).Scan());
   std::vector<SysfsDevice> managed;
   const std::vector<PciAddress>& wanted = core_->options.managed;
   for (const SysfsDevice& device : all) {
-    const bool named = std::find(wanted.begin(), wanted.end(), device.address) != wanted.end();
-    if (named || (wanted.empty() && device.driver == "vfio-pci")) managed.push_back(device);
+    if (IsManaged(device, core_->options)) managed.push_back(device);
   }
   for (const PciAddress& address : wanted) {
     if (std::none_of(managed.begin(), managed.end(), [&](const SysfsDevice& d) { return d.address == address; })) {
@@ -177,31 +180,6 @@ absl::StatusOr<DeviceEntry*> Core::RequireDevice(const PciAddress& address) {
                     .object = NameOf(address),
                     .hint = "p2pctl devices lists what p2pd manages"},
                    "p2pd manages no such device");
-}
-
-void Core::SendResume(CoreLock& lock, DeviceEntry& device) {
-  const auto resume = std::exchange(device.resume, std::nullopt);
-  const auto entry = resume.has_value() ? tables.operations.find(*resume) : tables.operations.end();
-  if (entry == tables.operations.end()) return;
-  for (const OperationParty& party : entry->second.view.parties) {
-    // Who was cut off is told when its mappings are back, after its ack.
-    if (party.answer == Answer::kForced && !entry->second.late.contains(party.session)) continue;
-    SendResumeTo(lock, party.session, entry->second, device);
-  }
-}
-
-void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& operation, const DeviceEntry& device) {
-  const SessionEntry* session = tables.FindSession(party);
-  if (session == nullptr || session->ended) return;
-  ResumeNotice notice = {
-      .operation = operation.view.id, .device = device.view.address, .generation = device.view.generation};
-  for (const MappingId id : operation.order.mappings) {
-    const MappingEntry* mapping = tables.FindMapping(id);
-    if (mapping == nullptr || mapping->view.session != party) continue;
-    notice.restored += mapping->view.state == MappingState::kActive;
-    notice.lost += mapping->view.state == MappingState::kLost;
-  }
-  lock.After([channel = session->channel, notice] { channel->Resume(notice); });
 }
 
 // ---- Drivers ---------------------------------------------------------------------------------------------
@@ -325,48 +303,6 @@ void Broker::DeviceReady(SessionId session, const std::string& request_id, PciAd
   };
   core_->Once<DeviceView>(session, request_id, absl::StrCat("DeviceReady ", address.ToString(), " ", generation),
                           std::move(done), body);
-}
-
-// ---- Resets ----------------------------------------------------------------------------------------------
-
-void Broker::ResetDevice(SessionId session, const std::string& request_id, PciAddress address,
-                         Done<OperationView> done) {
-  core_->Once<OperationView>(session, request_id, absl::StrCat("ResetDevice ", address.ToString()), std::move(done),
-                             [&](CoreLock& lock, SessionEntry& entry, Done<OperationView>& finish) {
-                               core_->mutex.AssertHeld();
-                               return core_->BeginReset(lock, entry, address, finish);
-                             });
-}
-
-absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
-                              Done<OperationView>& finish) {
-  P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  if (device->view.driver != session.view.id) {
-    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, NameOf(address), device).status());
-  }
-  P2PD_RETURN_IF_ERROR(CheckUsable(*device, "ResetDevice"));
-  if (!device->view.can_reset) {
-    return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, "ResetDevice",
-                       "it has no function reset", "see its reset_method in sysfs");
-  }
-  RevokeOrder order = {.kind = OperationKind::kReset,
-                       .reason = absl::StrCat(NameOf(address), " is being reset"),
-                       .devices = {address},
-                       .restore = true,
-                       .done = std::move(finish)};
-  // The driver that asks knows; anybody else who uses a window, it included, is asked to stop.
-  for (const auto& [id, entry] : tables.exports) {
-    if (entry.view.window.device != address) continue;
-    order.mappings.insert(order.mappings.end(), entry.mappings.begin(), entry.mappings.end());
-  }
-  const bool uses_window = std::any_of(order.mappings.begin(), order.mappings.end(), [&](MappingId id) {
-    mutex.AssertHeld();
-    const MappingEntry* mapping = tables.FindMapping(id);
-    return mapping != nullptr && mapping->view.session == session.view.id;
-  });
-  if (device->view.driver == session.view.id && !uses_window) order.exempt = session.view.id;
-  Revoke(lock, std::move(order));
-  return absl::OkStatus();
 }
 
 }  // namespace p2pd

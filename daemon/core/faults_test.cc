@@ -1,6 +1,5 @@
-// Every failure once: a scenario that touches everything runs once for each call that it makes of each
-// kernel verb, and that call fails. Whatever fails, nothing may stay reachable without a right, and what
-// p2pd shows must be what the kernel has.
+// Every failure once: each scenario runs once for each call that it makes of each kernel verb, and that call
+// fails. Whatever fails, nothing may stay reachable without a right, and what p2pd shows must be what the kernel has.
 #include <dirent.h>
 
 #include <map>
@@ -21,13 +20,68 @@ int OpenFds() {
   return count;
 }
 
+// Clients of an exporter and an engine, and what must hold whatever fails.
 class Scenario {
  public:
   explicit Scenario(CoreWorld& world) : world_(world) {}
+  virtual ~Scenario() = default;
+  virtual void Run() = 0;
 
-  // Drives, exports, maps, resets (once acked, once not), closes, and ends by two deaths. What a failure
-  // makes impossible is left out.
-  void Run() {
+  // The invariant: what p2pd says is gone is gone. `reachable` says whether any mapping may be left.
+  void CheckBooks() {
+    bool live = false;
+    for (const MappingView& mapping : world_.broker->ListMappings(observer_.id)) {
+      live = live || mapping.state == MappingState::kActive;
+    }
+    EXPECT_TRUE(live || !world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
+  }
+
+  void CheckNothingLeft() {
+    world_.scheduler.Advance(absl::Seconds(10));
+    EXPECT_FALSE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
+    uint8_t byte = 0;
+    for (uint64_t iova : {1ull << 32, (1ull << 32) + 2 * kMiB}) {
+      EXPECT_FALSE(world_.kernel->DmaWrite(CoreWorld::kEngine, iova, absl::MakeSpan(&byte, 1)));
+    }
+    const StatusView status = world_.broker->GetStatus();
+    EXPECT_EQ(status.sessions, 1u) << "the observer's";
+    EXPECT_EQ(status.exports, 0u);
+    // What could not be destroyed stays on the books, with its mappings; nothing else does.
+    EXPECT_TRUE(status.address_spaces != 0 || status.mappings == 0);
+  }
+
+ protected:
+  void Open(const Client& client, const PciAddress& device) {
+    const auto opened = world_.Call(&Broker::OpenDevice, client, device);
+    if (!opened.ok()) return;
+    world_.Call(&Broker::DeviceReady, client, device, opened->generation).status().IgnoreError();
+  }
+
+  void Ack(const Client& client, size_t asked) {
+    if (client.channel->quiesces.size() <= asked) return;
+    world_.broker->AckQuiesce(client.id, client.channel->quiesces.back().operation);
+    world_.scheduler.RunReady();
+  }
+
+  void Die(Client& client) {
+    client.channel->grants.clear();
+    world_.broker->EndSession(client.id, "killed");
+    world_.scheduler.Advance(absl::Seconds(3));
+  }
+
+  CoreWorld& world_;
+  Client observer_ = world_.Connect(0);
+  Client exporter_ = world_.Connect(1000);
+  Client importer_ = world_.Connect(1001);
+};
+
+// Drives, exports, maps, resets (once acked, once not), closes, and ends by two deaths. What a failure makes
+// impossible is left out.
+class LifeScenario final : public Scenario {
+ public:
+  using Scenario::Scenario;
+
+  void Run() override {
     Open(exporter_, CoreWorld::kExporter);
     Open(importer_, CoreWorld::kEngine);
     const auto window =
@@ -56,6 +110,7 @@ class Scenario {
     Die(importer_);
   }
 
+ private:
   // Two at once, and an export with its mapping; both are given back.
   void Batch(ExportId window, AddressSpaceId space) {
     const size_t before = world_.broker->GetStatus().mappings;
@@ -88,76 +143,116 @@ class Scenario {
     for (const ExportView& view : world_.broker->ListExports(observer_.id)) EXPECT_NE(view.grade, Grade::kRaw);
   }
 
-  // The invariant: what p2pd says is gone is gone. `reachable` says whether any mapping may be left.
-  void CheckBooks() {
-    bool live = false;
-    for (const MappingView& mapping : world_.broker->ListMappings(observer_.id)) {
-      live = live || mapping.state == MappingState::kActive;
-    }
-    EXPECT_TRUE(live || !world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
-  }
-
-  void CheckNothingLeft() {
-    world_.scheduler.Advance(absl::Seconds(10));
-    EXPECT_FALSE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
-    uint8_t byte = 0;
-    for (uint64_t iova : {1ull << 32, (1ull << 32) + 2 * kMiB}) {
-      EXPECT_FALSE(world_.kernel->DmaWrite(CoreWorld::kEngine, iova, absl::MakeSpan(&byte, 1)));
-    }
-    const StatusView status = world_.broker->GetStatus();
-    EXPECT_EQ(status.sessions, 1u) << "the observer's";
-    EXPECT_EQ(status.exports, 0u);
-    // What could not be destroyed stays on the books, with its mappings; nothing else does.
-    EXPECT_TRUE(status.address_spaces != 0 || status.mappings == 0);
-  }
-
- private:
-  void Open(const Client& client, const PciAddress& device) {
-    const auto opened = world_.Call(&Broker::OpenDevice, client, device);
-    if (!opened.ok()) return;
-    world_.Call(&Broker::DeviceReady, client, device, opened->generation).status().IgnoreError();
-  }
-
   void Reset(bool ack) {
     const size_t asked = importer_.channel->quiesces.size();
     world_.broker->ResetDevice(exporter_.id, world_.NextRequest(), CoreWorld::kExporter,
                                [](absl::StatusOr<OperationView>) {});
     world_.scheduler.RunReady();
-    if (ack && importer_.channel->quiesces.size() > asked) {
-      world_.broker->AckQuiesce(importer_.id, importer_.channel->quiesces.back().operation);
-    }
+    if (ack) Ack(importer_, asked);
     world_.scheduler.Advance(absl::Seconds(3));
     CheckBooks();
     const auto device = world_.broker->GetDevice(CoreWorld::kExporter);
     world_.Call(&Broker::DeviceReady, exporter_, CoreWorld::kExporter, device->generation).status().IgnoreError();
   }
-
-  void Die(Client& client) {
-    client.channel->grants.clear();
-    world_.broker->EndSession(client.id, "killed");
-    world_.scheduler.Advance(absl::Seconds(3));
-  }
-
-  CoreWorld& world_;
-  Client observer_ = world_.Connect(0);
-  Client exporter_ = world_.Connect(1000);
-  Client importer_ = world_.Connect(1001);
 };
 
-TEST(FaultsTest, WhicheverCallFailsNothingStaysReachableWithoutARight) {
+// What comes from outside: errors that leave the exporter as it was or clear it, its unbinding and return, an export's
+// time, and a reset of a bus with two functions.
+class MishapScenario final : public Scenario {
+ public:
+  using Scenario::Scenario;
+
+  void Run() override {
+    Open(exporter_, CoreWorld::kExporter);
+    Open(importer_, CoreWorld::kEngine);
+    space_ = world_.Call(&Broker::CreateAddressSpace, importer_, std::vector<PciAddress>{CoreWorld::kEngine});
+    Map(CoreWorld::kExporter, 2, absl::InfiniteDuration());
+    Error(sim::ErrorSeverity::kNonFatal);
+    exporter_.channel->grants.clear();
+    Error(sim::ErrorSeverity::kFatal);
+    Map(CoreWorld::kExporter, 2, absl::Seconds(1));
+    world_.scheduler.Advance(absl::Seconds(4));
+    CheckBooks();
+    Map(CoreWorld::kExporter, 2, absl::InfiniteDuration());
+    UnbindAndReturn();
+    ResetBus();
+    Die(exporter_);
+    CheckBooks();
+    Die(importer_);
+  }
+
+ private:
+  void Map(const PciAddress& device, int bar, absl::Duration time_to_live) {
+    if (!space_.ok()) return;
+    const auto window =
+        world_.Call(&Broker::CreateExport, importer_, Window{.device = device, .bar = bar, .range = {0, 4096}},
+                    Terms(Grade::kMapped, time_to_live));
+    if (!window.ok()) return;
+    world_.Call(&Broker::Map, importer_, MapArgs{.source = window->id, .address_space = space_->id})
+        .status()
+        .IgnoreError();
+    CheckBooks();
+  }
+
+  void Error(sim::ErrorSeverity severity) {
+    const size_t asked = importer_.channel->quiesces.size();
+    world_.kernel->InjectError(CoreWorld::kExporter, severity);
+    world_.RunSignals();
+    CheckBooks();
+    Ack(importer_, asked);
+    CheckBooks();
+    const auto device = world_.broker->GetDevice(CoreWorld::kExporter);
+    world_.Call(&Broker::DeviceReady, exporter_, CoreWorld::kExporter, device->generation).status().IgnoreError();
+  }
+
+  void UnbindAndReturn() {
+    world_.kernel->Unbind(CoreWorld::kExporter);
+    world_.RunSignals();
+    world_.broker->Rescan();  // a failure may have left it without a signal
+    world_.scheduler.Advance(absl::Seconds(3));
+    CheckBooks();
+    EXPECT_FALSE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0));
+    world_.kernel->Step();
+    EXPECT_TRUE(world_.kernel->Return(CoreWorld::kExporter)) << "p2pd has not let go of it";
+    world_.broker->Rescan();
+    world_.scheduler.RunReady();
+  }
+
+  void ResetBus() {
+    Open(exporter_, CoreWorld::kTwin);
+    Open(exporter_, CoreWorld::kOtherTwin);
+    Map(CoreWorld::kTwin, 0, absl::InfiniteDuration());
+    Map(CoreWorld::kOtherTwin, 0, absl::InfiniteDuration());
+    const size_t asked = importer_.channel->quiesces.size();
+    world_.broker->ResetDevice(exporter_.id, world_.NextRequest(), ResetArgs(CoreWorld::kTwin, ResetScope::kBus),
+                               [](absl::StatusOr<OperationView>) {});
+    world_.scheduler.RunReady();
+    Ack(importer_, asked);
+    world_.scheduler.Advance(absl::Seconds(3));
+    CheckBooks();
+  }
+
+  absl::StatusOr<AddressSpaceView> space_ = absl::UnavailableError("there is none yet");
+};
+
+// Runs the scenario with each call of each verb failing in turn; which calls it makes.
+template <typename AScenario>
+std::map<sim::Verb, int> RunMatrix(const char* name) {
   std::map<sim::Verb, int> calls;
   {
     CoreWorld world;
     std::map<sim::Verb, int> before;
     for (sim::Verb verb : sim::kAllVerbs) before[verb] = world.kernel->CallCount(verb);
-    Scenario scenario(world);
+    AScenario scenario(world);
     scenario.Run();
     scenario.CheckNothingLeft();
     EXPECT_EQ(world.broker->GetStatus().address_spaces, 0u);
     for (sim::Verb verb : sim::kAllVerbs) calls[verb] = world.kernel->CallCount(verb) - before[verb];
   }
   int cases = 0;
+  int verbs = 0;
   for (const auto& [verb, count] : calls) {
+    verbs += count != 0;
     for (int nth = 1; nth <= count; ++nth) {
       for (const int error : {EIO, EBUSY}) {
         SCOPED_TRACE(std::string(sim::VerbName(verb)) + " call " + std::to_string(nth) + " errno " +
@@ -165,7 +260,7 @@ TEST(FaultsTest, WhicheverCallFailsNothingStaysReachableWithoutARight) {
         const int fds = OpenFds();
         {
           CoreWorld world;
-          Scenario scenario(world);
+          AScenario scenario(world);
           world.kernel->FailNth(verb, nth, error);
           scenario.Run();
           scenario.CheckNothingLeft();
@@ -175,12 +270,25 @@ TEST(FaultsTest, WhicheverCallFailsNothingStaysReachableWithoutARight) {
       }
     }
   }
+  std::printf("fault matrix, %s: %d cases over %d verbs\n", name, cases, verbs);
+  return calls;
+}
+
+TEST(FaultsTest, WhicheverCallOfALifeFailsNothingStaysReachableWithoutARight) {
+  std::map<sim::Verb, int> calls = RunMatrix<LifeScenario>("a life");
   for (sim::Verb verb : {sim::Verb::kMapFile, sim::Verb::kUnmap, sim::Verb::kResetDevice, sim::Verb::kBindDevice,
                          sim::Verb::kExportDmaBuf, sim::Verb::kAttachDevice, sim::Verb::kDestroyIoas,
-                         sim::Verb::kShareDmaBuf, sim::Verb::kIsShared}) {
+                         sim::Verb::kShareDmaBuf, sim::Verb::kIsShared, sim::Verb::kSetEventFd}) {
     EXPECT_GT(calls[verb], 0) << sim::VerbName(verb) << " is not part of the scenario";
   }
-  std::printf("fault matrix: %d cases over %zu verbs\n", cases, calls.size());
+}
+
+TEST(FaultsTest, WhicheverCallOfAMishapFailsNothingStaysReachableWithoutARight) {
+  std::map<sim::Verb, int> calls = RunMatrix<MishapScenario>("mishaps");
+  for (sim::Verb verb : {sim::Verb::kGetHotResetInfo, sim::Verb::kHotReset, sim::Verb::kOpenDevice,
+                         sim::Verb::kReadConfig, sim::Verb::kMapFile, sim::Verb::kUnmap}) {
+    EXPECT_GT(calls[verb], 0) << sim::VerbName(verb) << " is not part of the scenario";
+  }
 }
 
 }  // namespace

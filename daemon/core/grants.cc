@@ -63,18 +63,21 @@ absl::StatusOr<ExportEntry*> Core::RequireExport(SessionId owner, ExportId id) {
   return &entry->second;
 }
 
-void Broker::CreateExport(SessionId session, const std::string& request_id, const Window& window, Grade grade,
+void Broker::CreateExport(SessionId session, const std::string& request_id, const Window& window, const Terms& terms,
                           Done<ExportView> done) {
-  core_->Once<ExportView>(session, request_id,
-                          absl::StrCat("CreateExport ", NameOf(window), " ", static_cast<int>(grade)), std::move(done),
+  const std::string fingerprint = absl::StrCat("CreateExport ", NameOf(window), " ", static_cast<int>(terms.grade), " ",
+                                               absl::FormatDuration(terms.time_to_live));
+  core_->Once<ExportView>(session, request_id, fingerprint, std::move(done),
                           [&](CoreLock& lock, SessionEntry& entry, Done<ExportView>& finish) {
                             core_->mutex.AssertHeld();
-                            return core_->BeginCreateExport(lock, entry, request_id, window, grade, finish);
+                            return core_->BeginCreateExport(lock, entry, request_id, window, terms, finish);
                           });
 }
 
 absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, const std::string& request_id,
-                                     const Window& window, Grade grade, Done<ExportView>& finish) {
+                                     const Window& window, const Terms& terms, Done<ExportView>& finish) {
+  const Grade grade = terms.grade;
+  P2PD_RETURN_IF_ERROR(CheckTimeToLive(terms.time_to_live, "CreateExport", NameOf(window)));
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(window.device));
   P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window));
   ExportView view = {
@@ -110,7 +113,9 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(HolderOf(session), Resource::kExports));
   view.id = ExportId(tables.NextId());
   // In the table at once, so that nobody else gets the window meanwhile.
-  tables.exports[view.id] = {.view = view, .charge = std::move(charge)};
+  ExportEntry& entry = tables.exports[view.id];
+  entry = {.view = view, .charge = std::move(charge)};
+  SetExpiry(entry, terms.time_to_live);
   lock.Post(tables.ContextOf(*device).strand,
             [self = shared_from_this(), id = view.id, request_id, finish = std::move(finish)]() mutable {
               self->FinishCreateExport(id, request_id, std::move(finish));

@@ -8,6 +8,12 @@ namespace p2pd {
 namespace {
 
 constexpr absl::Duration kRetryBind = absl::Milliseconds(200);
+constexpr int kLookAgain = 25;  // so many tries between two looks for who holds a device
+
+std::string HeldBy(const std::vector<FileHolder>& holders) {
+  const std::string who = holders.empty() ? "a process that p2pd cannot see" : Describe(holders);
+  return absl::StrCat(who, " still holds its fd: nothing is granted until it lets go");
+}
 
 }  // namespace
 
@@ -60,30 +66,11 @@ void Core::DestroyLeftSpaces(const std::string& context) {
   for (AddressSpaceId space : left) DestroySpace(OperationId(), space);
 }
 
-void Core::ResetForRestore(OperationId id, const PciAddress& address) {
-  std::shared_ptr<VfioDevice> vfio;
-  {
-    CoreLock lock(mutex);
-    vfio = tables.devices.at(address).vfio;
-    journal.Write({.verb = JournalVerb::kReset, .phase = JournalPhase::kIntent, .device = address}).IgnoreError();
-  }
-  RunStep(id, "flush posted writes", [&] { return vfio->FlushPostedWrites(); }).IgnoreError();
-  const absl::Status reset = RunStep(id, "reset", [&] { return vfio->Reset(); });
-  // A failed reset has revoked too: the mappings are put back in either case, once memory decode is on.
-  const absl::Status decode = RunStep(id, "memory decode on", [&] { return vfio->config().SetMemoryDecode(true); });
-  CoreLock lock(mutex);
-  DeviceEntry& device = tables.devices.at(address);
-  OperationEntry& operation = tables.operations.at(id);
-  const JournalPhase phase = reset.ok() ? JournalPhase::kDone : JournalPhase::kFailed;
-  journal.Write({.verb = JournalVerb::kReset, .phase = phase, .device = address}).IgnoreError();
-  for (const absl::Status& status : {reset, decode}) {
-    if (!status.ok() && operation.view.error.empty()) operation.view.error = std::string(status.message());
-  }
-  if (decode.ok()) {
-    Advance(device, DeviceEvent::kResetEnded);
-  } else {
-    Advance(device, DeviceEvent::kFailed, operation.view.error);
-  }
+absl::Status Core::Scrub(OperationId id, const VfioDevice& vfio) {
+  RunStep(id, "interrupts off", [&] { return vfio.DisableInterrupts(); }).IgnoreError();
+  RunStep(id, "flush posted writes", [&] { return vfio.FlushPostedWrites(); }).IgnoreError();
+  if (!vfio.can_reset()) return absl::UnimplementedError("it has no function reset");
+  return RunStep(id, "reset", [&] { return vfio.Reset(); });
 }
 
 void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
@@ -92,23 +79,30 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
     CoreLock lock(mutex);
     vfio = tables.devices.at(address).vfio;
   }
-  absl::Status scrub = absl::OkStatus();
+  std::optional<FileIdentity> file;
   if (vfio != nullptr) {
-    RunStep(id, "interrupts off", [&] { return vfio->DisableInterrupts(); }).IgnoreError();
-    RunStep(id, "flush posted writes", [&] { return vfio->FlushPostedWrites(); }).IgnoreError();
-    if (vfio->can_reset()) scrub = RunStep(id, "reset", [&] { return vfio->Reset(); });
+    file = vfio->file();
+    const absl::Status scrub = Scrub(id, *vfio);
     {
       CoreLock lock(mutex);
       DeviceEntry& device = tables.devices.at(address);
       device.vfio.reset();
-      device.scrubbed = vfio->can_reset() && scrub.ok();
+      device.signals.clear();
+      device.scrubbed = scrub.ok();
     }
     RunStep(id, "close", [&] {
       vfio.reset();
       return absl::OkStatus();
     }).IgnoreError();
   }
-  const absl::Status bound = RunStep(id, "bind", [&] { return BindAfresh(address); });
+  AfterBind(id, address, RunStep(id, "bind", [&] { return BindAfresh(address); }), file);
+}
+
+void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
+                     const std::optional<FileIdentity>& file) {
+  const bool held = GetErrorInfo(bound).error == EINVAL;
+  std::vector<FileHolder> holders;
+  if (held && file.has_value()) holders = FindHolders(*file);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   Advance(device, DeviceEvent::kResetEnded);
@@ -121,15 +115,15 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
   }
   OperationEntry& operation = tables.operations.at(id);
   if (operation.view.error.empty()) operation.view.error = std::string(bound.message());
-  const bool held = GetErrorInfo(bound).error == EINVAL;
   if (!held && !IsTransient(bound)) return Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
+  device.held_file = file;
+  device.view.holders = std::move(holders);
   Advance(device, DeviceEvent::kHeldByOthers,
-          held ? "a process still holds the device's fd: nothing is granted until it lets go"
-               : absl::StrCat("cannot be bound just now: ", bound.message()));
-  scheduler.RunAfter(kRetryBind, [self = shared_from_this(), address] { self->RetryBind(address); });
+          held ? HeldBy(device.view.holders) : absl::StrCat("cannot be bound just now: ", bound.message()));
+  scheduler.RunAfter(kRetryBind, [self = shared_from_this(), address] { self->RetryBind(address, 1); });
 }
 
-absl::Status Core::BindAfresh(const PciAddress& address) {
+absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
   SysfsDevice sysfs;
   std::shared_ptr<IommuContext> context;
   {
@@ -138,7 +132,7 @@ absl::Status Core::BindAfresh(const PciAddress& address) {
     sysfs = device.sysfs;
     const ContextEntry& entry = tables.ContextOf(device);
     // Devices of one context share its iommufd; a device alone gets a new one with each driver.
-    if (entry.devices.size() > 1) context = entry.iommu;
+    if (same_context || entry.devices.size() > 1) context = entry.iommu;
     journal.Write({.verb = JournalVerb::kBind, .phase = JournalPhase::kIntent, .device = address}).IgnoreError();
   }
   // vfioN changes with each bind to vfio-pci: what it was at the start may be another device by now.
@@ -147,9 +141,12 @@ absl::Status Core::BindAfresh(const PciAddress& address) {
     P2PD_ASSIGN_OR_RETURN(context, IommuContext::Open(kernel));
   }
   P2PD_ASSIGN_OR_RETURN(std::shared_ptr<VfioDevice> vfio, VfioDevice::Open(kernel, sysfs, context));
+  std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;
+  P2PD_RETURN_IF_ERROR(WaitForSignals(address, *vfio, signals));
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   device.vfio = std::move(vfio);
+  device.signals = std::move(signals);
   // The bind itself resets the function where it can.
   device.scrubbed = device.scrubbed || device.vfio->can_reset();
   tables.ContextOf(device).iommu = std::move(context);
@@ -159,7 +156,7 @@ absl::Status Core::BindAfresh(const PciAddress& address) {
   return absl::OkStatus();
 }
 
-void Core::RetryBind(const PciAddress& address) {
+void Core::RetryBind(const PciAddress& address, int attempt) {
   std::shared_ptr<Strand> strand;
   {
     CoreLock lock(mutex);
@@ -167,15 +164,35 @@ void Core::RetryBind(const PciAddress& address) {
     if (stopping || device.view.state != DeviceState::kTainted) return;
     strand = tables.ContextOf(device).strand;
   }
-  strand->Post([self = shared_from_this(), address] {
+  strand->Post([self = shared_from_this(), address, attempt] {
     const absl::Status bound = self->BindAfresh(address);
     if (bound.ok()) self->DestroyLeftSpaces(self->ContextNameOf(address));
+    if (!bound.ok() && attempt % kLookAgain == 0) self->LookForHolders(address);
     CoreLock lock(self->mutex);
     DeviceEntry& device = self->tables.devices.at(address);
-    if (bound.ok()) return self->Advance(device, DeviceEvent::kRestoredWithout);
-    self->scheduler.RunAfter(kRetryBind, [self, address] { self->RetryBind(address); });
+    if (bound.ok()) {
+      device.view.holders.clear();
+      return self->Advance(device, DeviceEvent::kRestoredWithout);
+    }
+    self->scheduler.RunAfter(kRetryBind, [self, address, attempt] { self->RetryBind(address, attempt + 1); });
   });
   strand->RunPosted();
+}
+
+void Core::LookForHolders(const PciAddress& address) {
+  std::optional<FileIdentity> file;
+  {
+    CoreLock lock(mutex);
+    file = tables.devices.at(address).held_file;
+  }
+  if (!file.has_value()) return;
+  std::vector<FileHolder> holders = FindHolders(*file);
+  CoreLock lock(mutex);
+  DeviceEntry& device = tables.devices.at(address);
+  if (device.view.holders == holders) return;
+  device.view.holders = std::move(holders);
+  device.view.state_reason = HeldBy(device.view.holders);
+  tables.Changed(device);
 }
 
 }  // namespace p2pd

@@ -14,6 +14,7 @@ OperationView Brief(const OperationView& view) {
           .kind = view.kind,
           .state = view.state,
           .device = view.device,
+          .devices = view.devices,
           .generation = view.generation,
           .error = view.error,
           .started = view.started,

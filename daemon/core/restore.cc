@@ -110,11 +110,13 @@ size_t Core::RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId se
 void Core::ResumeLate(OperationId id, SessionId session) {
   CoreLock lock(mutex);
   const auto operation = tables.operations.find(id);
-  if (operation == tables.operations.end() || !operation->second.view.device.has_value()) return;
-  const DeviceEntry* device = tables.FindDevice(*operation->second.view.device);
-  // While its driver is awaited, everybody is told at once, when it is READY.
-  if (device != nullptr && device->view.state == DeviceState::kReady) {
-    SendResumeTo(lock, session, operation->second, *device);
+  if (operation == tables.operations.end()) return;
+  for (const PciAddress& address : operation->second.order.devices) {
+    const DeviceEntry* device = tables.FindDevice(address);
+    // While its driver is awaited, everybody is told at once, when it is READY.
+    if (device != nullptr && device->view.state == DeviceState::kReady) {
+      SendResumeTo(lock, session, operation->second, *device);
+    }
   }
 }
 

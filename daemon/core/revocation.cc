@@ -37,11 +37,13 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
                 .device = address,
                 .generation = device.view.generation})
         .IgnoreError();
-    operation.view.device = address;
-    operation.view.generation = device.view.generation;
     Advance(device, DeviceEvent::kQuiesceBegan, operation.order.reason);
   }
-  if (operation.order.devices.empty() && operation.order.exports.size() == 1) {
+  if (!operation.order.devices.empty()) {
+    operation.view.devices = operation.order.devices;
+    operation.view.device = operation.order.devices.front();
+    operation.view.generation = tables.devices.at(*operation.view.device).view.generation;
+  } else if (operation.order.exports.size() == 1) {
     const Window& window = tables.exports.at(operation.order.exports.front()).view.window;
     operation.view.device = window.device;
     operation.view.generation = tables.devices.at(window.device).view.generation;
@@ -66,7 +68,7 @@ void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
   }
   for (const PciAddress& address : operation.order.devices) {
     const auto driver = tables.devices.at(address).view.driver;
-    if (operation.order.restore && driver.has_value()) users[*driver];
+    if ((operation.order.restore || operation.order.leave) && driver.has_value()) users[*driver];
     // Whoever holds a dma-buf of it may have mapped it where p2pd does not see.
     for (const auto& [export_id, entry] : tables.exports) {
       if (entry.view.grade == Grade::kRaw && entry.view.window.device == address) users[entry.view.session];
@@ -76,7 +78,8 @@ void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
     const ExportView& view = tables.exports.at(source).view;
     if (view.grade == Grade::kRaw && view.state == ExportState::kActive) users[view.session];
   }
-  const absl::Duration deadline = scheduler.Now() + options.quiesce_deadline;
+  const absl::Duration patience = operation.order.deadline.value_or(options.quiesce_deadline);
+  const absl::Duration deadline = scheduler.Now() + patience;
   for (const auto& [session, mappings] : users) {
     const SessionEntry* user = tables.FindSession(session);
     if (user == nullptr || user->ended || session == operation.order.exempt) continue;
@@ -84,15 +87,16 @@ void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
     operation.view.parties.push_back({.session = session});
     const QuiesceNotice notice = {.operation = id,
                                   .device = operation.view.device.value_or(PciAddress()),
+                                  .devices = operation.view.devices,
                                   .generation = operation.view.generation,
                                   .mappings = mappings,
                                   .deadline = deadline};
     lock.After([channel = user->channel, notice] { channel->RequestQuiesce(notice); });
   }
-  if (!operation.order.restore) CutOffDriver(lock, operation);
-  if (operation.waiting.empty()) return BeginUnmap(lock, operation);
+  if (!operation.order.restore && !operation.order.leave) CutOffDriver(lock, operation);
+  if (operation.waiting.empty() || patience == absl::ZeroDuration()) return BeginUnmap(lock, operation);
   operation.quiescing = true;
-  scheduler.RunAfter(options.quiesce_deadline, [self = shared_from_this(), id] {
+  scheduler.RunAfter(patience, [self = shared_from_this(), id] {
     CoreLock late(self->mutex);
     const auto entry = self->tables.operations.find(id);
     if (entry != self->tables.operations.end() && entry->second.quiescing) self->BeginUnmap(late, entry->second);
@@ -309,11 +313,15 @@ void Core::Release(std::shared_ptr<const DmaBuf> dma_buf, const PciAddress& devi
 void Core::WorkOnContext(OperationId id, const std::string& context) {
   std::vector<AddressSpaceId> spaces;
   std::vector<PciAddress> devices;
+  OperationKind kind = OperationKind::kRelease;
   bool restore = false;
+  bool leave = false;
   {
     CoreLock lock(mutex);
     const OperationEntry& operation = tables.operations.at(id);
+    kind = operation.order.kind;
     restore = operation.order.restore;
+    leave = operation.order.leave;
     for (AddressSpaceId space : operation.order.spaces) {
       const auto entry = tables.spaces.find(space);
       if (entry != tables.spaces.end() && entry->second.view.context == context) spaces.push_back(space);
@@ -323,8 +331,16 @@ void Core::WorkOnContext(OperationId id, const std::string& context) {
     }
   }
   for (AddressSpaceId space : spaces) DestroySpace(id, space);
-  for (const PciAddress& address : devices) {
-    restore ? ResetForRestore(id, address) : ScrubAndRebind(id, address);
+  if (restore && kind == OperationKind::kReset) {
+    ResetForRestore(id, devices);
+  } else {
+    for (const PciAddress& address : devices) {
+      if (restore) {
+        LookAfterError(id, address);
+      } else {
+        leave ? CloseForGood(id, address) : ScrubAndRebind(id, address);
+      }
+    }
   }
   DestroyLeftSpaces(context);
 }
@@ -365,7 +381,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
     }
     if (operation.order.restore) device.resume = id;
     if (device.view.state == DeviceState::kReady) SendResume(lock, device);
-    if (std::exchange(device.end_pending, false) && device.view.driver.has_value()) pending.push_back(address);
+    pending.push_back(address);
   }
   operation.view.took = scheduler.Now() - operation.began;
   operation.view.state = operation.view.error.empty() ? OperationState::kSucceeded : OperationState::kFailed;
@@ -381,11 +397,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   }
   if (!operation.order.recorded) tables.operations.erase(id);
   ForgetOldReceipts();
-  for (const PciAddress& address : pending) {
-    RevokeOrder order = DriverEnd({address}, tables.devices.at(address).view.driver);
-    order.reason = "its driver ended during a reset";
-    Revoke(lock, std::move(order));
-  }
+  for (const PciAddress& address : pending) BeginPending(lock, tables.devices.at(address));
   CheckIdle(lock);
 }
 

@@ -17,6 +17,7 @@ namespace p2pd {
 struct QuiesceNotice {
   OperationId operation;
   PciAddress device;
+  std::vector<PciAddress> devices;  // all that are reset or taken away
   uint64_t generation = 0;
   std::vector<MappingId> mappings;
   absl::Duration deadline;  // on the Scheduler's clock
@@ -42,6 +43,9 @@ class SessionChannel {
   // A client that cannot be told (its queue is full, or it is gone) is a client that does not answer.
   virtual void RequestQuiesce(const QuiesceNotice& notice) = 0;
   virtual void Resume(const ResumeNotice& notice) = 0;
+
+  // The device's fd, or the dma-buf of a RAW export of it, is to be closed: neither is good for anything any more.
+  virtual void RevokeDevice(const PciAddress& device, const std::string& reason) = 0;
 
   // Says why, then hangs up.
   virtual void End(const std::string& reason) = 0;

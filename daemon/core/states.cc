@@ -33,6 +33,8 @@ std::optional<DeviceState> Next(DeviceState state, DeviceEvent event) {
       if (event == DeviceEvent::kRestoredWithout) return DeviceState::kReady;  // bound afresh
       return std::nullopt;
     case DeviceState::kGone:
+      if (event == DeviceEvent::kReturned) return DeviceState::kReady;
+      if (event == DeviceEvent::kReturnedUnusable) return DeviceState::kFaulted;
       return std::nullopt;
   }
   return std::nullopt;

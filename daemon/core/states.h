@@ -31,6 +31,8 @@ enum class DeviceEvent {
   kHeldByOthers,        // the fresh bind failed: an fd of it is still out
   kFailed,
   kUnplugged,
+  kReturned,          // found again, and bound
+  kReturnedUnusable,  // found again, but it cannot be bound
 };
 
 // The values are those of p2pd.v1.Mapping.State.

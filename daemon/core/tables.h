@@ -19,6 +19,7 @@
 #include "daemon/core/quota.h"
 #include "daemon/core/request_log.h"
 #include "daemon/core/session_channel.h"
+#include "daemon/core/signal_waiter.h"
 #include "daemon/core/types.h"
 #include "daemon/device/iommu_context.h"
 #include "daemon/device/sysfs.h"
@@ -60,10 +61,14 @@ struct DeviceEntry {
   DeviceView view;
   // Set while it is bound. Used on its context's strand; never kept beyond a task, or it cannot be closed.
   std::shared_ptr<VfioDevice> vfio;
-  std::optional<OperationId> operation;  // the one that runs on it
-  std::optional<OperationId> resume;     // whose parties wait for it to be READY
-  bool end_pending = false;              // its driver ended while an operation ran
-  bool scrubbed = false;                 // reset since its last driver
+  std::optional<OperationId> operation;                       // the one that runs on it
+  std::optional<OperationId> resume;                          // whose parties wait for it to be READY
+  bool end_pending = false;                                   // its driver ended while an operation ran
+  bool error_pending = false;                                 // it told of an error meanwhile
+  bool removal_pending = false;                               // the kernel wants it back, likewise
+  bool scrubbed = false;                                      // reset since its last driver
+  std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
+  std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;  // while it is bound
 };
 
 struct ExportEntry {
@@ -72,8 +77,10 @@ struct ExportEntry {
   bool making = true;                     // until then
   bool announced = false;                 // watchers have been told of it
   std::set<MappingId> mappings;
-  bool closing = false;  // an operation is taking it away: nothing new is cut from it
-  bool watched = false;  // until nobody holds its dma-buf
+  bool closing = false;                               // an operation is taking it away: nothing new is cut from it
+  bool watched = false;                               // until nobody holds its dma-buf
+  absl::Duration expires = absl::InfiniteDuration();  // on the Scheduler's clock
+  absl::Duration next_look = absl::InfiniteDuration();  // at that, likewise; infinite: no timer is set
   Quota::Charge charge;
 };
 
@@ -106,13 +113,16 @@ struct RevokeOrder {
   OperationKind kind = OperationKind::kRelease;
   std::string reason;
   std::vector<MappingId> mappings;
-  std::vector<PciAddress> devices;     // to be reset
-  std::vector<ExportId> exports;       // to be dropped
-  std::vector<AddressSpaceId> spaces;  // to be destroyed
-  bool restore = false;                // put the mappings back; else they are gone, and devices are bound afresh
-  std::optional<SessionId> exempt;     // not asked to stop: it asks itself, or it is dead
-  std::optional<SessionId> ending;     // to be forgotten at the end
-  bool recorded = true;                // leaves a receipt
+  std::vector<PciAddress> devices;           // to be reset
+  std::vector<ExportId> exports;             // to be dropped
+  std::vector<AddressSpaceId> spaces;        // to be destroyed
+  ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back
+  bool restore = false;                      // put the mappings back; else they are gone, and devices are bound afresh
+  bool leave = false;                        // devices are closed and not bound again
+  std::optional<absl::Duration> deadline;    // for the acks, where it is not the usual one
+  std::optional<SessionId> exempt;           // not asked to stop: it asks itself, or it is dead
+  std::optional<SessionId> ending;           // to be forgotten at the end
+  bool recorded = true;                      // leaves a receipt
   Done<OperationView> done;
 };
 

@@ -27,6 +27,7 @@ class AckingChannel final : public SessionChannel {
     broker_.AckQuiesce(SessionId(session), notice.operation);
   }
   void Resume(const ResumeNotice&) override {}
+  void RevokeDevice(const PciAddress&, const std::string&) override {}
   void End(const std::string&) override {}
 
   std::atomic<uint64_t> session = 0;

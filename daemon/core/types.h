@@ -16,6 +16,7 @@
 #include "daemon/base/pci_address.h"
 #include "daemon/base/strong_id.h"
 #include "daemon/core/states.h"
+#include "daemon/device/holders.h"
 #include "daemon/kernel/kernel.h"
 #include "policy/policy.h"
 
@@ -40,6 +41,14 @@ struct PeerIdentity {
 };
 
 enum class Grade { kMapped = 1, kRaw = 2, kDriver = 3 };
+
+// On which terms a window is granted.
+struct Terms {
+  Terms(Grade g = Grade::kMapped, absl::Duration ttl = absl::InfiniteDuration())  // NOLINT: a grade alone says enough
+      : grade(g), time_to_live(ttl) {}
+  Grade grade;
+  absl::Duration time_to_live;  // infinite: as long as its session lives
+};
 
 struct Window {
   PciAddress device;
@@ -72,6 +81,7 @@ struct DeviceView {
   int iommu_group = -1;
   int numa_node = -1;
   uint64_t config_fd_offset = 0;
+  std::vector<FileHolder> holders;  // while it is TAINTED, or GONE and not let go of
 };
 
 struct SessionView {
@@ -95,6 +105,7 @@ struct ExportView {
   std::string rule;
   ExportState state = ExportState::kActive;
   size_t mappings = 0;
+  std::optional<absl::Time> expires;  // none: with its session
 };
 
 struct AddressSpaceView {
@@ -140,7 +151,17 @@ struct OperationOutcome {
   std::string reason;
 };
 
-enum class OperationKind { kReset = 1, kDriverEnd = 2, kSessionEnd = 3, kRelease = 4 };
+// The values are those of p2pd.v1.Operation.Kind.
+enum class OperationKind {
+  kReset = 1,
+  kDriverEnd = 2,
+  kSessionEnd = 3,
+  kRelease = 4,
+  kExpiry = 5,
+  kRecovery = 6,
+  kDeviceError = 7,
+  kUnplug = 8,
+};
 enum class OperationState { kRunning = 1, kSucceeded = 2, kFailed = 3 };
 
 // An operation's receipt, while it grows and after.
@@ -148,8 +169,9 @@ struct OperationView {
   OperationId id;
   OperationKind kind = OperationKind::kRelease;
   OperationState state = OperationState::kRunning;
-  std::optional<PciAddress> device;
-  uint64_t generation = 0;
+  std::optional<PciAddress> device;  // the one that was asked for
+  std::vector<PciAddress> devices;   // all that it resets or takes away
+  uint64_t generation = 0;           // of `device`
   std::string error;
   absl::Time started;
   absl::Duration took;
@@ -198,6 +220,15 @@ struct Placement {
   uint64_t alignment = 0;  // a power of two; 0: the largest that helps the IOMMU
 };
 
+// What is to be reset: a device alone, or all that shares its slot or bus.
+enum class ResetScope { kFunction = 1, kBus = 2 };
+struct ResetArgs {
+  ResetArgs(PciAddress d, ResetScope s = ResetScope::kFunction)
+      : device(d), scope(s) {}  // NOLINT: a device says enough
+  PciAddress device;
+  ResetScope scope;
+};
+
 struct MapArgs {
   ExportId source;
   AddressSpaceId address_space;
@@ -224,7 +255,7 @@ struct AcquireArgs {
     Placement placement;
   };
   Window window;
-  Grade grade = Grade::kMapped;
+  Terms terms;
   std::vector<Importer> importers;
 };
 

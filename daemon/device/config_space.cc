@@ -45,7 +45,7 @@ absl::Status ConfigSpace::SetCommandBits(uint16_t bits, bool on) const {
 
 absl::StatusOr<bool> ConfigSpace::MemoryDecodeOn() const {
   P2PD_ASSIGN_OR_RETURN(const uint16_t command, Read16(kCommand));
-  return (command & kMemory) != 0;
+  return command != kNobodyAnswers && (command & kMemory) != 0;
 }
 
 absl::StatusOr<uint8_t> ConfigSpace::FindCapability(uint8_t id) const {

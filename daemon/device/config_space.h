@@ -31,6 +31,7 @@ class ConfigSpace {
  private:
   static constexpr uint16_t kMemory = 0x2;
   static constexpr uint16_t kBusMaster = 0x4;
+  static constexpr uint16_t kNobodyAnswers = 0xffff;  // what a read of a function that is not there gives
 
   absl::Status SetCommandBits(uint16_t bits, bool on) const;
   // The offset of a capability, 0 if the device has none of that id.

@@ -26,6 +26,7 @@ absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Open(Kernel& kernel, con
   P2PD_ASSIGN_OR_RETURN(UniqueFd fd, kernel.OpenDevice(sysfs.cdev));
   P2PD_RETURN_IF_ERROR(kernel.BindDevice(fd, context->fd()));
   auto device = std::make_unique<VfioDevice>(kernel, std::move(fd), std::move(context));
+  P2PD_ASSIGN_OR_RETURN(device->file_, IdentityOf(device->fd_));
   P2PD_RETURN_IF_ERROR(device->config().SetMemoryDecode(true));
   P2PD_ASSIGN_OR_RETURN(const DeviceInfo info, kernel.GetDeviceInfo(device->fd_));
   device->can_reset_ = info.can_reset;
@@ -53,6 +54,16 @@ absl::Status VfioDevice::ReadRegions(const SysfsDevice& sysfs) {
   P2PD_ASSIGN_OR_RETURN(const RegionInfo config_region, kernel_.GetRegionInfo(fd_, kConfigRegion));
   config_fd_offset_ = config_region.offset;
   return absl::OkStatus();
+}
+
+absl::Status VfioDevice::ResetBus() const {
+  constexpr int kAttempts = 3;
+  absl::Status status;
+  for (int i = 0; i < kAttempts; ++i) {
+    status = kernel_.HotReset(fd_);
+    if (!absl::IsUnavailable(status)) break;
+  }
+  return status;
 }
 
 absl::StatusOr<std::shared_ptr<const DmaBuf>> VfioDevice::DmaBufFor(int bar, Range range) {

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "daemon/device/config_space.h"
+#include "daemon/device/holders.h"
 #include "daemon/device/iommu_context.h"
 #include "daemon/device/sysfs.h"
 #include "daemon/kernel/kernel.h"
@@ -45,6 +46,7 @@ class VfioDevice {
       : kernel_(kernel), fd_(std::move(fd)), context_(std::move(context)) {}
 
   FdRef fd() const { return fd_; }
+  const FileIdentity& file() const { return file_; }  // what its holders hold
   const std::shared_ptr<IommuContext>& context() const { return context_; }
   bool can_reset() const { return can_reset_; }
   bool can_export() const { return can_export_; }
@@ -62,6 +64,13 @@ class VfioDevice {
   absl::Status Detach() const { return kernel_.DetachDevice(fd_); }
   absl::Status DisableInterrupts() const { return kernel_.DisableInterrupts(fd_); }
   absl::Status Reset() const { return kernel_.ResetDevice(fd_); }
+  // All that a reset of its slot or bus takes along, itself included.
+  absl::StatusOr<HotResetInfo> ResetSet() const { return kernel_.GetHotResetInfo(fd_); }
+  // Resets all of that. What the kernel finds busy it is asked for again.
+  absl::Status ResetBus() const;
+  absl::Status SetSignal(DeviceSignal signal, std::optional<FdRef> eventfd) const {
+    return kernel_.SetEventFd(fd_, signal, eventfd);
+  }
   // A non-posted read of the function: when its completion is here, every posted write that was under way
   // to it has arrived (PCI Express Base 2.4.1: a read does not pass posted writes).
   absl::Status FlushPostedWrites() const;
@@ -72,6 +81,7 @@ class VfioDevice {
   Kernel& kernel_;
   const UniqueFd fd_;
   const std::shared_ptr<IommuContext> context_;
+  FileIdentity file_;
   bool can_reset_ = false;
   bool can_export_ = false;
   uint64_t config_fd_offset_ = 0;

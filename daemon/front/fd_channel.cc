@@ -22,6 +22,8 @@ absl::Status CannotGrant(absl::StatusCode code, const std::string& object, absl:
                    what);
 }
 
+constexpr size_t kMaxReason = 1024;
+
 v1::ServerFrame QuiesceFrame(const QuiesceNotice& notice) {
   constexpr size_t kRoomForAName = 64;
   v1::ServerFrame frame;
@@ -29,6 +31,9 @@ v1::ServerFrame QuiesceFrame(const QuiesceNotice& notice) {
   quiesce.set_operation(NameOf(notice.operation));
   quiesce.set_device(NameOf(notice.device));
   quiesce.set_generation(notice.generation);
+  if (notice.devices.size() > 1) {
+    for (const PciAddress& device : notice.devices) quiesce.add_devices(NameOf(device));
+  }
   quiesce.set_mapping_count(static_cast<uint32_t>(notice.mappings.size()));
   quiesce.set_deadline_monotonic_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(notice.deadline)));
   size_t size = frame.ByteSizeLong();
@@ -93,8 +98,14 @@ void FdChannel::Resume(const ResumeNotice& notice) {
   Send(frame);
 }
 
+void FdChannel::RevokeDevice(const PciAddress& device, const std::string& reason) {
+  v1::ServerFrame frame;
+  frame.mutable_device_revoked()->set_device(NameOf(device));
+  frame.mutable_device_revoked()->set_reason(reason.substr(0, kMaxReason));
+  Send(frame);
+}
+
 void FdChannel::End(const std::string& reason) {
-  constexpr size_t kMaxReason = 1024;
   v1::ServerFrame frame;
   frame.mutable_ended()->set_reason(reason.substr(0, kMaxReason));
   const std::string bytes = frame.SerializeAsString();

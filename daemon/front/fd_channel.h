@@ -30,6 +30,7 @@ class FdChannel final : public SessionChannel {
   absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) override;
   void RequestQuiesce(const QuiesceNotice& notice) override;
   void Resume(const ResumeNotice& notice) override;
+  void RevokeDevice(const PciAddress& device, const std::string& reason) override;
   void End(const std::string& reason) override;
 
   void Send(const v1::ServerFrame& frame) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -80,7 +80,8 @@ absl::StatusOr<MapArgs> FromProto(const v1::MapRequest& request) {
 absl::StatusOr<AcquireArgs> FromProto(const v1::AcquireRequest& request) {
   AcquireArgs args;
   P2PD_ASSIGN_OR_RETURN(args.window, FromProto(request.window()));
-  P2PD_ASSIGN_OR_RETURN(args.grade, GradeFromProto(request.grade()));
+  P2PD_ASSIGN_OR_RETURN(args.terms.grade, GradeFromProto(request.grade()));
+  args.terms.time_to_live = TimeToLiveOf(request);
   for (const v1::AcquireRequest::Importer& importer : request.importers()) {
     AcquireArgs::Importer& to = args.importers.emplace_back();
     P2PD_ASSIGN_OR_RETURN(to.address_space, ParseAddressSpaceName(importer.address_space()));
@@ -99,6 +100,18 @@ absl::StatusOr<Grade> GradeFromProto(v1::Grade grade) {
       return Grade::kRaw;
     default:
       return Malformed("grade", "is neither MAPPED nor RAW");
+  }
+}
+
+absl::StatusOr<ResetScope> ScopeFromProto(v1::ResetDeviceRequest::Scope scope) {
+  switch (scope) {
+    case v1::ResetDeviceRequest::SCOPE_UNSPECIFIED:
+    case v1::ResetDeviceRequest::FUNCTION:
+      return ResetScope::kFunction;
+    case v1::ResetDeviceRequest::BUS:
+      return ResetScope::kBus;
+    default:
+      return Malformed("scope", "is neither FUNCTION nor BUS");
   }
 }
 

@@ -19,6 +19,14 @@ absl::StatusOr<MapArgs> FromProto(const v1::MapRequest& request);
 absl::StatusOr<AcquireArgs> FromProto(const v1::AcquireRequest& request);
 // RAW or, by default, MAPPED.
 absl::StatusOr<Grade> GradeFromProto(v1::Grade grade);
+// FUNCTION by default, or BUS.
+absl::StatusOr<ResetScope> ScopeFromProto(v1::ResetDeviceRequest::Scope scope);
+// Of a request for an export: infinite where it says none.
+template <typename Request>
+absl::Duration TimeToLiveOf(const Request& request) {
+  if (!request.has_time_to_live()) return absl::InfiniteDuration();
+  return absl::Seconds(request.time_to_live().seconds()) + absl::Nanoseconds(request.time_to_live().nanos());
+}
 // Why the administrator revokes something.
 absl::Status CheckReason(const std::string& reason);
 // The page that a list request asks for.

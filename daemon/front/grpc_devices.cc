@@ -1,4 +1,5 @@
 #include "daemon/base/errors.h"
+#include "daemon/front/from_proto.h"
 #include "daemon/front/grpc_service.h"
 #include "daemon/front/resource_name.h"
 #include "daemon/front/unary_call.h"
@@ -37,7 +38,19 @@ GrpcService::Reactor* GrpcService::ResetDevice(Context* context, const v1::Reset
                                                v1::Operation* response) {
   return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
     P2PD_ASSIGN_OR_RETURN(const PciAddress device, ParseDeviceName(request->name()));
-    broker_.ResetDevice(session, request->request_id(), device, Reply<OperationView, v1::Operation>(reactor, response));
+    P2PD_ASSIGN_OR_RETURN(const ResetScope scope, ScopeFromProto(request->scope()));
+    broker_.ResetDevice(session, request->request_id(), ResetArgs(device, scope),
+                        Reply<OperationView, v1::Operation>(reactor, response));
+    return absl::OkStatus();
+  });
+}
+
+GrpcService::Reactor* GrpcService::RecoverDevice(Context* context, const v1::RecoverDeviceRequest* request,
+                                                 v1::Operation* response) {
+  return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const PciAddress device, ParseDeviceName(request->name()));
+    broker_.RecoverDevice(session, request->request_id(), device,
+                          Reply<OperationView, v1::Operation>(reactor, response));
     return absl::OkStatus();
   });
 }

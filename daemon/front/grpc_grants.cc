@@ -14,7 +14,7 @@ GrpcService::Reactor* GrpcService::CreateExport(Context* context, const v1::Crea
   return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
     P2PD_ASSIGN_OR_RETURN(const Window window, FromProto(request->window()));
     P2PD_ASSIGN_OR_RETURN(const Grade grade, GradeFromProto(request->grade()));
-    broker_.CreateExport(session, request->request_id(), window, grade,
+    broker_.CreateExport(session, request->request_id(), window, Terms(grade, TimeToLiveOf(*request)),
                          Reply<ExportView, v1::Export>(reactor, response));
     return absl::OkStatus();
   });
@@ -25,6 +25,16 @@ GrpcService::Reactor* GrpcService::Acquire(Context* context, const v1::AcquireRe
   return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
     P2PD_ASSIGN_OR_RETURN(const AcquireArgs args, FromProto(*request));
     broker_.Acquire(session, request->request_id(), args, Reply<AcquiredView, v1::AcquireResponse>(reactor, response));
+    return absl::OkStatus();
+  });
+}
+
+GrpcService::Reactor* GrpcService::RenewExport(Context* context, const v1::RenewExportRequest* request,
+                                               v1::Export* response) {
+  return Change(context, request->request_id(), [&](SessionId session, Reactor* reactor) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const ExportId id, ParseExportName(request->name()));
+    broker_.RenewExport(session, request->request_id(), id, TimeToLiveOf(*request),
+                        Reply<ExportView, v1::Export>(reactor, response));
     return absl::OkStatus();
   });
 }

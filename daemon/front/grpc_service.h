@@ -58,9 +58,11 @@ class GrpcService final : public v1::Broker::CallbackService {
   Reactor* CloseDevice(Context*, const v1::CloseDeviceRequest*, v1::Device*) override;
   Reactor* DeviceReady(Context*, const v1::DeviceReadyRequest*, v1::Device*) override;
   Reactor* ResetDevice(Context*, const v1::ResetDeviceRequest*, v1::Operation*) override;
+  Reactor* RecoverDevice(Context*, const v1::RecoverDeviceRequest*, v1::Operation*) override;
 
   Reactor* CreateExport(Context*, const v1::CreateExportRequest*, v1::Export*) override;
   Reactor* Acquire(Context*, const v1::AcquireRequest*, v1::AcquireResponse*) override;
+  Reactor* RenewExport(Context*, const v1::RenewExportRequest*, v1::Export*) override;
   Reactor* DeleteExport(Context*, const v1::DeleteExportRequest*, v1::DeleteExportResponse*) override;
   Reactor* CreateAddressSpace(Context*, const v1::CreateAddressSpaceRequest*, v1::AddressSpace*) override;
   Reactor* DeleteAddressSpace(Context*, const v1::DeleteAddressSpaceRequest*, v1::DeleteAddressSpaceResponse*) override;

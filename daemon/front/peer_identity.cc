@@ -2,18 +2,16 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <systemd/sd-login.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
+#include "daemon/base/process.h"
 
 // Linux 6.5; Debian 12's headers do not have it.
 #ifndef SO_PEERPIDFD
@@ -65,22 +63,6 @@ std::string LabelOf(FdRef connection) {
   if (getsockopt(connection.get(), SOL_SOCKET, SO_PEERSEC, label.data(), &size) != 0) return "";
   label.resize(size);
   return label.substr(0, label.find('\0'));
-}
-
-std::string CommOf(pid_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
-  std::string comm;
-  std::getline(file, comm);
-  return comm;
-}
-
-// The system's own unit: what a user's manager calls the groups below its own is the user's word.
-std::string UnitOf(pid_t pid) {
-  char* unit = nullptr;
-  if (sd_pid_get_unit(pid, &unit) < 0) return "";
-  std::string name = unit;
-  free(unit);
-  return name;
 }
 
 bool HasEnded(FdRef pidfd) {

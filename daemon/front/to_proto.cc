@@ -98,6 +98,12 @@ v1::Device ToProto(const DeviceView& view) {
   device.set_iommu_group(static_cast<uint32_t>(view.iommu_group));
   device.set_numa_node(view.numa_node);
   device.set_config_fd_offset(view.config_fd_offset);
+  for (const FileHolder& holder : view.holders) {
+    v1::Holder& out = *device.add_holders();
+    out.set_pid(holder.pid);
+    out.set_comm(holder.comm);
+    out.set_unit(holder.unit);
+  }
   return device;
 }
 
@@ -128,6 +134,7 @@ v1::Export ToProto(const ExportView& view) {
   out.set_rule(view.rule);
   out.set_state(static_cast<v1::Export::State>(view.state));
   out.set_mappings(static_cast<uint32_t>(view.mappings));
+  if (view.expires.has_value()) Set(*view.expires, *out.mutable_expire_time());
   return out;
 }
 
@@ -163,6 +170,7 @@ v1::Operation ToProto(const OperationView& view) {
   operation.set_kind(static_cast<v1::Operation::Kind>(view.kind));
   operation.set_state(static_cast<v1::Operation::State>(view.state));
   if (view.device.has_value()) operation.set_device(NameOf(*view.device));
+  for (const PciAddress& device : view.devices) operation.add_devices(NameOf(device));
   operation.set_generation(view.generation);
   operation.set_error(view.error);
   Set(view.started, *operation.mutable_started());

@@ -1,6 +1,7 @@
 #include "daemon/core/testing/core_world.h"
 
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -46,6 +47,31 @@ absl::Status RecordingChannel::Grant(const Granted& what, const std::string&, Un
   return refuse_grants;
 }
 
+struct PollingWaiter::Entry {
+  UniqueFd eventfd;
+  absl::AnyInvocable<void()> on_signal;
+};
+
+std::unique_ptr<SignalWaiter::Watch> PollingWaiter::Wait(UniqueFd eventfd, absl::AnyInvocable<void()> on_signal) {
+  struct Held final : Watch {
+    std::shared_ptr<Entry> entry;
+  };
+  auto watch = std::make_unique<Held>();
+  watch->entry = std::make_shared<Entry>(Entry{.eventfd = std::move(eventfd), .on_signal = std::move(on_signal)});
+  entries_.push_back(watch->entry);
+  return watch;
+}
+
+void PollingWaiter::Poll() {
+  std::erase_if(entries_, [](const auto& entry) { return entry.expired(); });
+  const auto entries = entries_;
+  for (const auto& weak : entries) {
+    const auto entry = weak.lock();
+    eventfd_t count = 0;
+    if (entry != nullptr && eventfd_read(entry->eventfd.get(), &count) == 0) entry->on_signal();
+  }
+}
+
 Verdict OpenPolicy::Judge(const PolicyRequest& request) const {
   const bool allowed = std::find(denied.begin(), denied.end(), request.action) == denied.end();
   return {.allowed = allowed, .rule = "test", .reason = allowed ? "allowed" : "the test denies it", .scrub = scrub};
@@ -64,6 +90,7 @@ std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root) {
 CoreWorld::CoreWorld(BrokerOptions options) {
   kernel = MakeTestMachine(sysfs_);
   options.sysfs_root = sysfs_;
+  options.signals = &signals;
   broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
   const absl::Status started = broker->Start();
   EXPECT_TRUE(started.ok()) << started;

@@ -27,6 +27,7 @@ class RecordingChannel final : public SessionChannel {
     if (on_quiesce != nullptr) on_quiesce(notice);
   }
   void Resume(const ResumeNotice& notice) override { resumes.push_back(notice); }
+  void RevokeDevice(const PciAddress& device, const std::string&) override { revoked.push_back(device); }
   void End(const std::string& reason) override { ended = reason; }
 
   absl::Status refuse_grants;
@@ -35,6 +36,7 @@ class RecordingChannel final : public SessionChannel {
   std::vector<std::pair<Granted, UniqueFd>> grants;
   std::vector<QuiesceNotice> quiesces;
   std::vector<ResumeNotice> resumes;
+  std::vector<PciAddress> revoked;
   std::optional<std::string> ended;
 };
 
@@ -52,6 +54,17 @@ class RecordingWatcher final : public Watcher {
  public:
   void OnEvent(const std::shared_ptr<const Event>& event) override { events.push_back(event); }
   std::vector<std::shared_ptr<const Event>> events;
+};
+
+// Looks whether something was signalled when it is told to.
+class PollingWaiter final : public SignalWaiter {
+ public:
+  std::unique_ptr<Watch> Wait(UniqueFd eventfd, absl::AnyInvocable<void()> on_signal) override;
+  void Poll();
+
+ private:
+  struct Entry;
+  std::vector<std::weak_ptr<Entry>> entries_;
 };
 
 struct Client {
@@ -74,6 +87,12 @@ class CoreWorld {
  public:
   explicit CoreWorld(BrokerOptions options = {});
   ~CoreWorld();
+
+  // Whatever devices have signalled takes effect.
+  void RunSignals() {
+    signals.Poll();
+    scheduler.RunReady();
+  }
 
   // A new session of this user.
   Client Connect(uint32_t uid = 1000);
@@ -124,6 +143,7 @@ class CoreWorld {
 
   std::unique_ptr<SimKernel> kernel;
   ManualScheduler scheduler;
+  PollingWaiter signals;
   MemoryJournal journal;
   std::shared_ptr<OpenPolicy> policy = std::make_shared<OpenPolicy>();
   std::unique_ptr<Broker> broker;

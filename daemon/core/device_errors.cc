@@ -1,0 +1,192 @@
+// What a device tells of. After an uncorrectable error (PCIe AER) its importers are unmapped at once, unasked. If
+// the device still has its configuration, the mappings come back as after a reset. A fatal error has cleared it,
+// behind VFIO's back (pci_bus_error_reset saves and restores nothing, and dma-bufs still count as live): then it is
+// taken from its driver, closed and bound anew, its windows are exported again, and the mappings come back at
+// their IOVAs; whoever holds a dma-buf of it is told that it is dead.
+#include <errno.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+
+absl::Status Core::WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
+                                  std::vector<std::unique_ptr<SignalWaiter::Watch>>& signals) {
+  if (options.signals == nullptr) return absl::OkStatus();
+  for (const DeviceSignal signal : {DeviceSignal::kError, DeviceSignal::kRequest}) {
+    UniqueFd eventfd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!eventfd.valid()) return ErrnoError("eventfd", NameOf(address), errno);
+    const absl::Status armed = vfio.SetSignal(signal, eventfd);
+    // A device that is not PCI Express has no errors to tell of.
+    if (absl::IsInvalidArgument(armed) && signal == DeviceSignal::kError) continue;
+    P2PD_RETURN_IF_ERROR(armed);
+    signals.push_back(options.signals->Wait(std::move(eventfd), [core = weak_from_this(), address, signal] {
+      const auto self = core.lock();
+      if (self == nullptr) return;
+      self->scheduler.Run([self, address, signal] { self->OnSignal(address, signal); });
+    }));
+  }
+  return absl::OkStatus();
+}
+
+void Core::OnSignal(const PciAddress& address, DeviceSignal signal) {
+  CoreLock lock(mutex);
+  DeviceEntry& device = tables.devices.at(address);
+  if (device.vfio == nullptr) return;  // of before it was closed
+  bool& pending = signal == DeviceSignal::kError ? device.error_pending : device.removal_pending;
+  pending = true;
+  if (!device.operation.has_value()) BeginPending(lock, device);
+}
+
+bool Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
+  const bool removal = std::exchange(device.removal_pending, false);
+  const bool error = std::exchange(device.error_pending, false);
+  const bool end = std::exchange(device.end_pending, false);
+  if (device.vfio != nullptr && removal) {
+    BeginRemoval(lock, device);  // takes everything with it
+  } else if (device.vfio != nullptr && error) {
+    device.end_pending = end;
+    BeginError(lock, device);
+  } else if (end && device.view.driver.has_value()) {
+    RevokeOrder order = DriverEnd({device.view.address}, device.view.driver);
+    order.reason = "its driver ended during another operation";
+    Revoke(lock, std::move(order));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Core::BeginError(CoreLock& lock, DeviceEntry& device) {
+  RevokeOrder order = {.kind = OperationKind::kDeviceError,
+                       .reason = absl::StrCat(NameOf(device.view.address), " told of an error"),
+                       .devices = {device.view.address},
+                       .restore = true,
+                       .deadline = absl::ZeroDuration()};
+  for (const auto& [id, entry] : tables.exports) {
+    if (entry.view.window.device != device.view.address) continue;
+    order.mappings.insert(order.mappings.end(), entry.mappings.begin(), entry.mappings.end());
+  }
+  Revoke(lock, std::move(order));
+}
+
+void Core::LookAfterError(OperationId id, const PciAddress& address) {
+  std::shared_ptr<VfioDevice> vfio;
+  {
+    CoreLock lock(mutex);
+    vfio = tables.devices.at(address).vfio;
+  }
+  bool intact = false;
+  RunStep(id, "look at its configuration", [&] {
+    P2PD_ASSIGN_OR_RETURN(intact, vfio->config().MemoryDecodeOn());
+    return absl::OkStatus();
+  }).IgnoreError();
+  vfio.reset();
+  if (!intact) return Reopen(id, address);
+  CoreLock lock(mutex);
+  Advance(tables.devices.at(address), DeviceEvent::kResetEnded);
+}
+
+void Core::Reopen(OperationId id, const PciAddress& address) {
+  const std::string reason = "an error has cleared the device";
+  std::vector<AddressSpaceId> spaces;
+  std::shared_ptr<VfioDevice> vfio;
+  {
+    CoreLock lock(mutex);
+    DeviceEntry& device = tables.devices.at(address);
+    TellHolders(lock, device, reason);
+    DropExportsOf(address, /*raw_only=*/true, reason);
+    for (auto& [space_id, space] : tables.spaces) {
+      const auto& attached = space.view.devices;
+      if (std::find(attached.begin(), attached.end(), address) == attached.end()) continue;
+      space.closing = true;
+      spaces.push_back(space_id);
+    }
+    vfio = device.vfio;
+  }
+  // What it could reach goes with its driver.
+  RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
+  for (const AddressSpaceId space : spaces) DestroySpace(id, space);
+  const FileIdentity file = vfio->file();
+  {
+    CoreLock lock(mutex);
+    DeviceEntry& device = tables.devices.at(address);
+    device.vfio.reset();
+    device.signals.clear();
+    device.scrubbed = false;
+  }
+  RunStep(id, "close", [&] {
+    vfio.reset();
+    return absl::OkStatus();
+  }).IgnoreError();
+  absl::Status bound = RunStep(id, "bind", [&] { return BindAfresh(address, /*same_context=*/true); });
+  if (bound.ok()) bound = RunStep(id, "export its windows anew", [&] { return ExportAgain(address); });
+  AfterBind(id, address, bound, file);
+  if (bound.ok()) return;
+  CoreLock lock(mutex);
+  DropExportsOf(address, /*raw_only=*/false, reason);
+}
+
+absl::Status Core::ExportAgain(const PciAddress& address) {
+  std::shared_ptr<VfioDevice> vfio;
+  std::vector<ExportView> views;
+  {
+    CoreLock lock(mutex);
+    vfio = tables.devices.at(address).vfio;
+    for (const auto& [id, entry] : tables.exports) {
+      if (entry.view.window.device == address && entry.dma_buf != nullptr) views.push_back(entry.view);
+    }
+  }
+  for (const ExportView& view : views) {
+    P2PD_ASSIGN_OR_RETURN(const auto dma_buf, vfio->DmaBufFor(view.window.bar, view.window.range));
+    CoreLock lock(mutex);
+    const auto entry = tables.exports.find(view.id);
+    if (entry == tables.exports.end()) continue;
+    std::shared_ptr<const DmaBuf> dead = std::exchange(entry->second.dma_buf, dma_buf);
+    for (const MappingId mapping : entry->second.mappings) tables.FindMapping(mapping)->dma_buf = dma_buf;
+    Release(std::move(dead), address);
+  }
+  return absl::OkStatus();
+}
+
+void Core::DropExportsOf(const PciAddress& address, bool raw_only, const std::string& reason) {
+  std::vector<ExportId> gone;
+  for (auto& [id, entry] : tables.exports) {
+    if (entry.view.window.device != address) continue;
+    if (raw_only && entry.view.grade != Grade::kRaw) continue;
+    entry.closing = true;
+    gone.push_back(id);
+  }
+  for (const ExportId id : gone) {
+    const std::set<MappingId> mappings = tables.exports.at(id).mappings;
+    for (const MappingId mapping : mappings) {
+      // One that could not be unmapped stays on the books, and its window with it.
+      if (MappingEntry* entry = tables.FindMapping(mapping); !entry->live) Drop(*entry, reason);
+    }
+    const auto entry = tables.exports.find(id);
+    if (entry != tables.exports.end() && entry->second.mappings.empty()) End(entry->second);
+  }
+}
+
+void Core::TellHolders(CoreLock& lock, const DeviceEntry& device, const std::string& reason) {
+  std::set<SessionId> told;
+  if (device.view.driver.has_value()) told.insert(*device.view.driver);
+  for (const auto& [id, entry] : tables.exports) {
+    const bool raw = entry.view.grade == Grade::kRaw && entry.view.window.device == device.view.address;
+    if (raw) told.insert(entry.view.session);
+  }
+  for (const SessionId id : told) {
+    const SessionEntry* session = tables.FindSession(id);
+    if (session == nullptr || session->ended) continue;
+    lock.After([channel = session->channel, address = device.view.address, reason] {
+      channel->RevokeDevice(address, reason);
+    });
+  }
+}
+
+}  // namespace p2pd

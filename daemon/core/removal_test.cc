@@ -1,0 +1,149 @@
+// Devices that the kernel takes back, and that return.
+#include <algorithm>
+
+#include "daemon/base/errors.h"
+#include "daemon/core/testing/core_world.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+class RemovalTest : public ::testing::Test {
+ protected:
+  RemovalTest() {
+    world_.Drive(driver_, CoreWorld::kExporter);
+    world_.Drive(importer_, CoreWorld::kEngine);
+    window_ = world_.Export(importer_, CoreWorld::kExporter, {0, kMiB});
+    space_ = world_.Space(importer_, CoreWorld::kEngine);
+    mapping_ = world_.Map(importer_, window_.id, space_.id);
+  }
+
+  void Unbind() {
+    world_.kernel->Unbind(CoreWorld::kExporter);
+    world_.RunSignals();
+  }
+  void Return() {
+    ASSERT_TRUE(world_.kernel->Return(CoreWorld::kExporter));
+    world_.broker->Rescan();
+    world_.scheduler.RunReady();
+  }
+  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0); }
+  DeviceView Exporter() { return *world_.broker->GetDevice(CoreWorld::kExporter); }
+
+  CoreWorld world_;
+  Client driver_ = world_.Connect(1000);
+  Client importer_ = world_.Connect(1001);
+  ExportView window_;
+  AddressSpaceView space_;
+  MappingView mapping_;
+};
+
+TEST_F(RemovalTest, UsersHaveAShortTimeAndTheDriverIsToldToClose) {
+  Unbind();
+  ASSERT_EQ(importer_.channel->quiesces.size(), 1u);
+  EXPECT_EQ(importer_.channel->quiesces[0].deadline - world_.scheduler.Now(), absl::Milliseconds(500));
+  EXPECT_THAT(driver_.channel->revoked, ElementsAre(CoreWorld::kExporter));
+  EXPECT_TRUE(Reaches());
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+}
+
+TEST_F(RemovalTest, TheDeviceIsResetAndItsLastCopyClosed) {
+  const int resets = world_.kernel->CallCount(sim::Verb::kResetDevice);
+  driver_.channel->grants.clear();
+  Unbind();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  world_.kernel->Step();
+  EXPECT_TRUE(world_.kernel->HasLeft(CoreWorld::kExporter)) << "whoever unbinds it is let go on";
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kResetDevice), resets + 1);
+  const OperationView last = world_.broker->ListOperations(importer_.id).back();
+  EXPECT_EQ(last.kind, OperationKind::kUnplug);
+  EXPECT_EQ(last.state, OperationState::kSucceeded) << last.error;
+}
+
+TEST_F(RemovalTest, EverythingThatRestedOnItIsGone) {
+  driver_.channel->grants.clear();
+  Unbind();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetExport(importer_.id, window_.id).status()));
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetMapping(importer_.id, mapping_.id).status()));
+  EXPECT_TRUE(world_.broker->GetAddressSpace(importer_.id, space_.id).ok()) << "it is the importer's own";
+  const auto refused = world_.Call(&Broker::OpenDevice, driver_, CoreWorld::kExporter);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
+}
+
+TEST_F(RemovalTest, ItReturnsWithNoOldRight) {
+  driver_.channel->grants.clear();
+  const uint64_t generation = Exporter().generation;
+  Unbind();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  world_.kernel->Step();
+  Return();
+  EXPECT_EQ(Exporter().state, DeviceState::kReady) << Exporter().state_reason;
+  EXPECT_FALSE(Exporter().driver.has_value());
+  EXPECT_GT(Exporter().generation, generation + 1);
+  EXPECT_FALSE(Reaches());
+  world_.Drive(driver_, CoreWorld::kExporter);
+  world_.Map(importer_, world_.Export(importer_, CoreWorld::kExporter, {0, kMiB}).id, space_.id);
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(RemovalTest, OneThatCannotBeBoundOnItsReturnIsFaultedAndCanBeRecovered) {
+  driver_.channel->grants.clear();
+  Unbind();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  world_.kernel->Step();
+  world_.kernel->FailNth(sim::Verb::kBindDevice, 1, EPERM);
+  Return();
+  EXPECT_EQ(Exporter().state, DeviceState::kFaulted);
+  EXPECT_TRUE(world_.Call(&Broker::RecoverDevice, driver_, CoreWorld::kExporter).ok());
+  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+}
+
+TEST_F(RemovalTest, AScanFindsWhatNoSignalTold) {
+  driver_.channel->grants.clear();
+  world_.kernel->Unbind(CoreWorld::kExporter);
+  world_.broker->Rescan();
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+}
+
+TEST_F(RemovalTest, AScanThatFindsNothingNewChangesNothing) {
+  const uint64_t generation = Exporter().generation;
+  world_.broker->Rescan();
+  world_.scheduler.RunReady();
+  EXPECT_EQ(Exporter().generation, generation);
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(RemovalTest, AnUnbindDuringAResetFollowsIt) {
+  world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
+                             [](absl::StatusOr<OperationView>) {});
+  world_.scheduler.RunReady();
+  ASSERT_EQ(Exporter().state, DeviceState::kQuiescing);
+  driver_.channel->grants.clear();
+  Unbind();
+  world_.scheduler.Advance(absl::Seconds(3));
+  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+  EXPECT_FALSE(Reaches());
+}
+
+TEST_F(RemovalTest, AnImporterThatGoesTakesItsAddressSpacesAlong) {
+  importer_.channel->grants.clear();
+  world_.kernel->Unplug(CoreWorld::kEngine);
+  world_.RunSignals();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetAddressSpace(importer_.id, space_.id).status()));
+  EXPECT_TRUE(world_.broker->GetExport(importer_.id, window_.id).ok());
+  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+}
+
+}  // namespace
+}  // namespace p2pd
