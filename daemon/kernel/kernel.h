@@ -13,6 +13,7 @@
 #define P2PD_DAEMON_KERNEL_KERNEL_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "daemon/base/pci_address.h"
 #include "daemon/base/strong_id.h"
 #include "daemon/base/unique_fd.h"
 
@@ -62,6 +64,26 @@ struct RegionInfo {
   bool readable = false;
   bool writable = false;
   bool mappable = false;
+};
+
+// A device that a hot reset reaches, and whether the asker's context has a say over it: it is bound there, or
+// another device of its IOMMU group is, so that nobody else can bind it.
+struct HotResetMember {
+  PciAddress address;
+  bool owned = false;
+
+  auto operator<=>(const HotResetMember&) const = default;
+};
+
+struct HotResetInfo {
+  std::vector<HotResetMember> members;  // by address; the device itself is one of them
+  bool all_owned = false;               // what HotReset asks for
+};
+
+// What the kernel tells a device's holder through an eventfd.
+enum class DeviceSignal : uint8_t {
+  kError,    // an uncorrectable error, fatal or not, of the device or of one below the same port
+  kRequest,  // somebody unbinds or unplugs the device and waits until every descriptor of it is closed
 };
 
 struct MapRequest {
@@ -131,6 +153,27 @@ class Kernel {
   // with EAGAIN or ENOTTY; EINVAL (no function reset) comes before that. Revoked areas stay in their IOAS,
   // dead, until Unmap. Configuration is restored, bus mastering included. [pci_core: ioctl_reset]
   virtual absl::Status ResetDevice(FdRef device) = 0;
+
+  // Which devices HotReset would reset: those of the slot or, where the slot has no reset, of the bus, with the
+  // buses below it. Errors: ENODEV (neither can be reset: the device is on a root bus, or a quirk forbids it),
+  // ENOMEM. [pci_core: ioctl_get_pci_hot_reset_info]
+  virtual absl::StatusOr<HotResetInfo> GetHotResetInfo(FdRef device) = 0;
+
+  // Resets every device of that list at once, which works also for functions that cannot be reset by themselves.
+  // Their configuration is restored, bus mastering included. Errors: ENODEV (as above: nothing was revoked);
+  // EINVAL (a device of the list is not owned by the context, or not bound to vfio-pci), EBUSY (a device of it is
+  // being reset, or one of its BARs accessed), EAGAIN (it or the port above it is locked: unbind, error recovery):
+  // after any return but ENODEV take every dma-buf of the list for revoked, as all or some of them are. Blocks
+  // bind, close and reset of all of them meanwhile. [pci_core: dev_set_hot_reset; pci.c: pci_try_reset_bus]
+  virtual absl::Status HotReset(FdRef device) = 0;
+
+  // Has the kernel signal `eventfd` from now on, in place of the one before; with none, nothing is signalled.
+  // Forgotten with the device's last close. kRequest comes at once and then every 10 s until the device is
+  // closed. kError carries no severity, and revokes nothing: after a fatal error the port has reset everything
+  // below it, COMMAND reads 0, BARs answer nobody, and dma-bufs still count as live, until the device is closed
+  // and bound anew. Errors: EBADF, EINVAL (no eventfd; kernels before 7.3 also: kError of a device that is not
+  // PCI Express). [vfio_pci_intrs.c: set_ctx_trigger_single; pci_core: get_irq_count, aer_err_detected, request]
+  virtual absl::Status SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) = 0;
 
   // Configuration space as VFIO shows it. COMMAND must be written as two bytes at offset 4; writing it
   // with memory decode off revokes every dma-buf of the device.

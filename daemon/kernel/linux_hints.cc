@@ -52,6 +52,19 @@ constexpr Hint kHints[] = {
      "none of the device's reset methods is enabled or works (see reset_method in sysfs); its dma-bufs are revoked "
      "anyway"},
 
+    {"VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", ENODEV, "neither its slot nor its bus can be reset: it is on a root bus"},
+    {"VFIO_DEVICE_PCI_HOT_RESET", ENODEV, "neither its slot nor its bus can be reset: it is on a root bus"},
+    {"VFIO_DEVICE_PCI_HOT_RESET", EINVAL,
+     "a device that would be reset with it is not bound to vfio-pci, or not to the same iommufd context; some dma-bufs "
+     "of the set may be revoked anyway"},
+    {"VFIO_DEVICE_PCI_HOT_RESET", EBUSY,
+     "a device of the set is being reset or used: try again; some dma-bufs of the set are revoked anyway"},
+    {"VFIO_DEVICE_PCI_HOT_RESET", EAGAIN,
+     "a device of the set is locked, by an unbind, an error recovery or a reset through sysfs; the dma-bufs of the set "
+     "are revoked anyway"},
+
+    {"VFIO_DEVICE_SET_IRQS", EBADF, "the eventfd is not open"},
+
     {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", ENOENT, "the address space is gone, or belongs to another context"},
     {"VFIO_DEVICE_ATTACH_IOMMUFD_PT", EADDRINUSE,
      "a mapping of the address space lies in a range that this device's IOMMU reserves"},

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -100,6 +101,14 @@ absl::Status DisableIrqIndex(FdRef device, uint32_t index) {
   return absl::OkStatus();
 }
 
+HotResetMember ToMember(const uapi::vfio_pci_dependent_device& device) {
+  return {.address = {.domain = device.segment,
+                      .bus = device.bus,
+                      .device = static_cast<uint8_t>(device.devfn >> 3),
+                      .function = static_cast<uint8_t>(device.devfn & 7)},
+          .owned = device.devid != uapi::kPciDevidNotOwned};
+}
+
 // A transfer to or from configuration space: `moved` is what pread or pwrite returned.
 absl::Status ConfigResult(const char* call, FdRef device, uint64_t offset, size_t wanted, ssize_t moved) {
   const int error = moved < 0 ? errno : EIO;
@@ -190,6 +199,51 @@ absl::StatusOr<bool> LinuxKernel::IsShared(FdRef dma_buf) {
 }
 
 absl::Status LinuxKernel::ResetDevice(FdRef device) { return CallOnDevice(device, uapi::kReset, nullptr); }
+
+absl::StatusOr<HotResetInfo> LinuxKernel::GetHotResetInfo(FdRef device) {
+  constexpr size_t kHeader = sizeof(uapi::vfio_pci_hot_reset_info);
+  constexpr size_t kEntry = sizeof(uapi::vfio_pci_dependent_device);
+  // Until everything fits: devices may come and go between two calls.
+  for (std::vector<char> buffer(kHeader + kEntry);;) {
+    uapi::vfio_pci_hot_reset_info header = {.argsz = static_cast<uint32_t>(buffer.size()), .flags = 0, .count = 0};
+    memcpy(buffer.data(), &header, kHeader);
+    const int result = Call(device, uapi::kGetPciHotResetInfo, buffer.data());
+    if (result == -EAGAIN) continue;  // one came while it counted them
+    if (result < 0 && result != -ENOSPC) return IoctlError(uapi::kGetPciHotResetInfo, NameOf(device), -result);
+    memcpy(&header, buffer.data(), kHeader);
+    if (result < 0) {
+      buffer.assign(kHeader + header.count * kEntry, 0);
+      continue;
+    }
+    std::vector<uapi::vfio_pci_dependent_device> devices(header.count);
+    memcpy(devices.data(), buffer.data() + kHeader, header.count * kEntry);
+    HotResetInfo info = {.members = {}, .all_owned = (header.flags & uapi::kPciHotResetFlagDevIdOwned) != 0};
+    std::transform(devices.begin(), devices.end(), std::back_inserter(info.members), ToMember);
+    return info;
+  }
+}
+
+absl::Status LinuxKernel::HotReset(FdRef device) {
+  // No list of groups: what the device's own context owns.
+  uapi::vfio_pci_hot_reset args = {.argsz = sizeof(args), .flags = 0, .count = 0};
+  return CallOnDevice(device, uapi::kPciHotReset, &args);
+}
+
+absl::Status LinuxKernel::SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) {
+  if (eventfd.has_value() && eventfd->get() < 0) return IoctlError(uapi::kSetIrqs, NameOf(device), EBADF);
+  struct {
+    uapi::vfio_irq_set set;
+    int32_t eventfd;
+  } args = {
+      .set = {.argsz = sizeof(args),
+              .flags = uapi::kIrqSetDataEventfd | uapi::kIrqSetActionTrigger,
+              .index = signal == DeviceSignal::kError ? uapi::kPciErrIrqIndex : uapi::kPciReqIrqIndex,
+              .start = 0,
+              .count = 1},
+      .eventfd = eventfd.has_value() ? eventfd->get() : -1,
+  };
+  return CallOnDevice(device, uapi::kSetIrqs, &args);
+}
 
 absl::Status LinuxKernel::ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) {
   P2PD_ASSIGN_OR_RETURN(const RegionInfo config, GetRegionInfo(device, kConfigRegion));

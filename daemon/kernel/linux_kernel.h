@@ -25,6 +25,9 @@ class LinuxKernel final : public Kernel {
   absl::StatusOr<UniqueFd> ShareDmaBuf(FdRef dma_buf) override;
   absl::StatusOr<bool> IsShared(FdRef dma_buf) override;
   absl::Status ResetDevice(FdRef device) override;
+  absl::StatusOr<HotResetInfo> GetHotResetInfo(FdRef device) override;
+  absl::Status HotReset(FdRef device) override;
+  absl::Status SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) override;
   absl::Status ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) override;
   absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) override;
   absl::Status DisableInterrupts(FdRef device) override;

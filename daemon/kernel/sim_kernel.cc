@@ -1,5 +1,6 @@
 #include "daemon/kernel/sim_kernel.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -7,7 +8,6 @@
 #include "daemon/kernel/linux_hints.h"
 #include "daemon/kernel/memory_info.h"
 #include "daemon/kernel/sim/device_spec.h"
-#include "daemon/kernel/sim/sysfs_writer.h"
 
 namespace p2pd {
 
@@ -41,23 +41,21 @@ absl::StatusOr<std::unique_ptr<SimKernel>> SimKernel::CreateFromFile(const std::
   return Create(machine, std::move(options));
 }
 
-absl::Status SimKernel::WriteSysfs(const std::string& dir) const { return sim::WriteSysfs(dir, specs_); }
-
 bool SimKernel::Step() {
   MutexLock lock(mutex_);
-  machine_->CatchUp();
+  CatchUp();
   return machine_->Step();
 }
 
 bool SimKernel::AwaitModel(absl::Duration at_most) {
   MutexLock lock(mutex_);
-  machine_->CatchUp();
+  CatchUp();
   if (!machine_->HasModelBound()) model_bound_.wait_for(mutex_, absl::ToChronoNanoseconds(at_most));
   return machine_->HasModelBound();
 }
 
 absl::Status SimKernel::Begin(Verb verb) {
-  machine_->CatchUp();
+  CatchUp();
   const sim::FaultPlan::Failure failure = faults_.Next(verb);
   if (failure.error == 0 || failure.point != FailPoint::kBeforeAnything) return absl::OkStatus();
   return ErrnoError(sim::CallName(verb), sim::VerbName(verb), failure.error, "a failure that was asked for");
@@ -76,6 +74,7 @@ absl::StatusOr<UniqueFd> SimKernel::OpenDevice(absl::string_view cdev) {
 
 absl::Status SimKernel::BindDevice(FdRef device, FdRef context) {
   MutexLock lock(mutex_);
+  while (machine_->SetResetting(device)) reset_done_.wait(mutex_);
   P2PD_RETURN_IF_ERROR(Begin(Verb::kBindDevice));
   P2PD_RETURN_IF_ERROR(Explain(machine_->BindDevice(device, context)));
   model_bound_.notify_all();
@@ -125,7 +124,7 @@ absl::Status SimKernel::ResetDevice(FdRef device) {
   {
     MutexLock lock(mutex_);
     while (machine_->Resetting(device)) reset_done_.wait(mutex_);
-    machine_->CatchUp();
+    CatchUp();
     const sim::FaultPlan::Failure failure = faults_.Next(Verb::kResetDevice);
     error = failure.error;
     if (error != 0 && failure.point == FailPoint::kBeforeAnything) {
@@ -140,6 +139,42 @@ absl::Status SimKernel::ResetDevice(FdRef device) {
   const absl::Status status = Explain(machine_->FinishReset(*resetting, error));
   reset_done_.notify_all();
   return status;
+}
+
+absl::StatusOr<HotResetInfo> SimKernel::GetHotResetInfo(FdRef device) {
+  MutexLock lock(mutex_);
+  while (machine_->SetResetting(device)) reset_done_.wait(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kGetHotResetInfo));
+  return Explain(machine_->GetHotResetInfo(device));
+}
+
+absl::Status SimKernel::HotReset(FdRef device) {
+  std::vector<sim::Device*> set;
+  absl::Duration duration;
+  int error = 0;
+  {
+    MutexLock lock(mutex_);
+    while (machine_->SetResetting(device)) reset_done_.wait(mutex_);
+    CatchUp();
+    const sim::FaultPlan::Failure failure = faults_.Next(Verb::kHotReset);
+    error = failure.error;
+    if (error != 0 && failure.point == FailPoint::kBeforeAnything) {
+      return ErrnoError(sim::CallName(Verb::kHotReset), "", error, "a failure that was asked for");
+    }
+    P2PD_ASSIGN_OR_RETURN(set, Explain(machine_->BeginHotReset(device)));
+    for (const sim::Device* const member : set) duration = std::max(duration, member->spec().reset_time);
+  }
+  if (error == 0 && options_.sleep != nullptr && duration > absl::ZeroDuration()) options_.sleep(duration);
+  MutexLock lock(mutex_);
+  const absl::Status status = Explain(machine_->FinishHotReset(set, error));
+  reset_done_.notify_all();
+  return status;
+}
+
+absl::Status SimKernel::SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kSetEventFd));
+  return Explain(machine_->SetEventFd(device, signal, eventfd));
 }
 
 absl::Status SimKernel::ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) {
@@ -220,62 +255,6 @@ absl::Status SimKernel::PrepareMemory(FdRef file, Range range) {
     P2PD_RETURN_IF_ERROR(Begin(Verb::kPrepareMemory));
   }
   return PopulateFile(file, range);
-}
-
-void SimKernel::FailNth(Verb verb, int nth, int error, FailPoint point) {
-  MutexLock lock(mutex_);
-  faults_.FailNth(verb, nth, error, point);
-}
-
-int SimKernel::CallCount(Verb verb) {
-  MutexLock lock(mutex_);
-  return faults_.CallCount(verb);
-}
-
-std::string SimKernel::CdevOf(const PciAddress& address) {
-  MutexLock lock(mutex_);
-  const sim::Device* const device = machine_->Find(address);
-  return device == nullptr ? "" : device->spec().cdev;
-}
-
-void SimKernel::SetResettable(const PciAddress& address, bool resettable) {
-  MutexLock lock(mutex_);
-  sim::Device* const device = machine_->Find(address);
-  if (device != nullptr) device->set_has_reset_method(resettable);
-}
-
-bool SimKernel::CanReach(const PciAddress& device, const PciAddress& exporter, int bar, uint64_t offset) {
-  MutexLock lock(mutex_);
-  machine_->CatchUp();
-  const sim::Device* const from = machine_->Find(device);
-  const sim::Device* const to = machine_->Find(exporter);
-  return from != nullptr && to != nullptr && machine_->CanReach(*from, *to, bar, offset);
-}
-
-bool SimKernel::CanReachFile(const PciAddress& device, FdRef file, uint64_t offset) {
-  MutexLock lock(mutex_);
-  machine_->CatchUp();
-  const sim::Device* const from = machine_->Find(device);
-  return from != nullptr && machine_->CanReachFile(*from, file, offset);
-}
-
-bool SimKernel::DmaRead(const PciAddress& device, uint64_t iova, absl::Span<uint8_t> bytes) {
-  MutexLock lock(mutex_);
-  machine_->CatchUp();
-  sim::Device* const from = machine_->Find(device);
-  return from != nullptr && machine_->DmaRead(*from, iova, bytes);
-}
-
-bool SimKernel::DmaWrite(const PciAddress& device, uint64_t iova, absl::Span<const uint8_t> bytes) {
-  MutexLock lock(mutex_);
-  machine_->CatchUp();
-  sim::Device* const from = machine_->Find(device);
-  return from != nullptr && machine_->DmaWrite(*from, iova, bytes);
-}
-
-std::vector<sim::DmaFault> SimKernel::faults() {
-  MutexLock lock(mutex_);
-  return machine_->faults();
 }
 
 }  // namespace p2pd

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,9 @@ class SimKernel final : public Kernel {
   // The machine of a file in protobuf's text format. Errors: also NotFound and InvalidArgument, with the place.
   static absl::StatusOr<std::unique_ptr<SimKernel>> CreateFromFile(const std::string& path, Options options);
 
-  // What /sys would show of this machine, into an existing folder. A snapshot.
-  absl::Status WriteSysfs(const std::string& dir) const;
+  // What /sys would show of this machine, into an existing folder. It follows the machine's comings and goings
+  // from then on, as long as it is there.
+  absl::Status WriteSysfs(const std::string& dir);
 
   // Lets device models act on what is in their registers and queues. True if there was anything to do.
   bool Step();
@@ -60,6 +62,9 @@ class SimKernel final : public Kernel {
   absl::StatusOr<UniqueFd> ShareDmaBuf(FdRef dma_buf) override;
   absl::StatusOr<bool> IsShared(FdRef dma_buf) override;
   absl::Status ResetDevice(FdRef device) override;
+  absl::StatusOr<HotResetInfo> GetHotResetInfo(FdRef device) override;
+  absl::Status HotReset(FdRef device) override;
+  absl::Status SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) override;
   absl::Status ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) override;
   absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) override;
   absl::Status DisableInterrupts(FdRef device) override;
@@ -81,11 +86,26 @@ class SimKernel final : public Kernel {
   void FailNth(sim::Verb verb, int nth, int error, sim::FailPoint point = sim::FailPoint::kBeforeAnything);
   int CallCount(sim::Verb verb);
 
-  // "vfio0" for the device at `address`; "" if the machine has none there.
+  // "vfio0" for the device at `address`; "" if there is none, or none that can be opened.
   std::string CdevOf(const PciAddress& address);
 
   // Takes the function's reset methods away, or gives them back, as sysfs' reset_method does.
   void SetResettable(const PciAddress& address, bool resettable);
+
+  // An uncorrectable error that the device at `address` reports: every device of its bus gets kError. A fatal one
+  // also resets the bus without restoring anything, as the kernel's recovery does. False where nobody would
+  // report it: on the root bus, or without vfio-pci.
+  bool InjectError(const PciAddress& address, sim::ErrorSeverity severity);
+
+  // Somebody writes to the driver's `unbind`, or the device is being unplugged: its character device is gone at
+  // once and kRequest is signalled; again with every further call. When nobody has the device open any more, it
+  // is without its driver, or gone: at the next call or step, as for every last close.
+  void Unbind(const PciAddress& address);
+  void Unplug(const PciAddress& address);
+  // Whether vfio-pci has the device no more.
+  bool HasLeft(const PciAddress& address);
+  // It is back, last in its bus' order, with the lowest character device that is free. False unless it had left.
+  bool Return(const PciAddress& address);
 
   // Whether the device can still reach that byte: it is attached, and a live mapping leads there. Bus
   // mastering does not matter, as whoever drives the device can turn it on.
@@ -101,12 +121,18 @@ class SimKernel final : public Kernel {
   SimKernel(std::vector<sim::DeviceSpec> specs, std::unique_ptr<sim::Machine> machine, Options options)
       : specs_(std::move(specs)), options_(std::move(options)), machine_(std::move(machine)) {}
 
+  // Brings in what happened elsewhere.
+  void CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What every verb begins with: the machine catches up, and a planned failure comes due.
   absl::Status Begin(sim::Verb verb) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Also waits for a reset of that device: these verbs need what the reset holds (the device's memory_lock).
   absl::Status BeginWhenIdle(sim::Verb verb, FdRef device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  absl::Status ShowIn(const std::string& dir, const sim::Device& device) const;
+  void Remove(const PciAddress& address, sim::Presence afterwards);
+
   const std::vector<sim::DeviceSpec> specs_;
+  std::vector<std::string> sysfs_ ABSL_GUARDED_BY(mutex_);  // the folders it was written to
   const Options options_;
   Mutex mutex_;
   std::condition_variable_any reset_done_;

@@ -28,6 +28,8 @@ inline constexpr IoctlNumber kGetRegionInfo = Number(108, "VFIO_DEVICE_GET_REGIO
 inline constexpr IoctlNumber kGetIrqInfo = Number(109, "VFIO_DEVICE_GET_IRQ_INFO");
 inline constexpr IoctlNumber kSetIrqs = Number(110, "VFIO_DEVICE_SET_IRQS");
 inline constexpr IoctlNumber kReset = Number(111, "VFIO_DEVICE_RESET");
+inline constexpr IoctlNumber kGetPciHotResetInfo = Number(112, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO");
+inline constexpr IoctlNumber kPciHotReset = Number(113, "VFIO_DEVICE_PCI_HOT_RESET");
 inline constexpr IoctlNumber kDmaBufFeature = Number(117, "VFIO_DEVICE_FEATURE_DMA_BUF");
 inline constexpr IoctlNumber kBindIommufd = Number(118, "VFIO_DEVICE_BIND_IOMMUFD");
 inline constexpr IoctlNumber kAttachIommufdPt = Number(119, "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
@@ -42,8 +44,14 @@ inline constexpr uint32_t kRegionInfoFlagMmap = 1u << 2;
 inline constexpr uint32_t kPciIntxIrqIndex = 0;
 inline constexpr uint32_t kPciMsiIrqIndex = 1;
 inline constexpr uint32_t kPciMsixIrqIndex = 2;
+inline constexpr uint32_t kPciErrIrqIndex = 3;
+inline constexpr uint32_t kPciReqIrqIndex = 4;
 inline constexpr uint32_t kIrqSetDataNone = 1u << 0;
+inline constexpr uint32_t kIrqSetDataEventfd = 1u << 2;
 inline constexpr uint32_t kIrqSetActionTrigger = 1u << 5;
+
+inline constexpr int32_t kPciDevidNotOwned = -1;                 // VFIO_PCI_DEVID_NOT_OWNED
+inline constexpr uint32_t kPciHotResetFlagDevIdOwned = 1u << 1;  // VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED
 
 inline constexpr uint32_t kFeatureDmaBuf = 11;
 inline constexpr uint32_t kFeatureGet = 1u << 16;
@@ -85,6 +93,28 @@ struct vfio_irq_set {
   uint32_t count;
 };
 static_assert(sizeof(vfio_irq_set) == 20);
+
+struct vfio_pci_dependent_device {
+  int32_t devid;  // a __u32 in the kernel's header, compared with negative numbers
+  uint16_t segment;
+  uint8_t bus;
+  uint8_t devfn;
+};
+static_assert(sizeof(vfio_pci_dependent_device) == 8);
+
+struct vfio_pci_hot_reset_info {
+  uint32_t argsz;
+  uint32_t flags;
+  uint32_t count;
+};
+static_assert(sizeof(vfio_pci_hot_reset_info) == 12);
+
+struct vfio_pci_hot_reset {
+  uint32_t argsz;
+  uint32_t flags;
+  uint32_t count;
+};
+static_assert(sizeof(vfio_pci_hot_reset) == 12);
 
 struct vfio_device_bind_iommufd {
   uint32_t argsz;

@@ -26,6 +26,14 @@ constexpr uint64_t kRun = 1;
 constexpr uint64_t kToMemory = 2;
 constexpr uint64_t kBuffer = 0x40000;
 
+// NVMe registers.
+constexpr uint64_t kCc = 0x14;
+constexpr uint64_t kCsts = 0x1c;
+constexpr uint64_t kAqa = 0x24;
+constexpr uint64_t kAsq = 0x28;
+constexpr uint64_t kAcq = 0x30;
+constexpr uint32_t kEnable = 0x00460001;  // with entries of 64 and 16 bytes
+constexpr uint32_t kReady = 1;
 constexpr uint64_t kCmbmsc = 0x50;
 constexpr uint64_t kCmbmscEnable = 3;                // CRE and CMSE
 constexpr uint64_t kBufferBase = uint64_t{1} << 40;  // where the controller sees its own buffer
@@ -158,6 +166,18 @@ void ContractTest::WriteRegister64(FdRef device, uint64_t offset, uint64_t value
 }
 
 void ContractTest::EnableMemoryBuffer(FdRef nvme) { WriteRegister64(nvme, kCmbmsc, kBufferBase | kCmbmscEnable); }
+
+void ContractTest::EnableController(FdRef nvme) {
+  WriteRegister32(nvme, kCc, 0);
+  EXPECT_TRUE(Eventually([&] { return !ControllerIsReady(nvme); }));
+  WriteRegister32(nvme, kAqa, 0x000f000f);
+  WriteRegister64(nvme, kAsq, 0x100000);
+  WriteRegister64(nvme, kAcq, 0x200000);
+  WriteRegister32(nvme, kCc, kEnable);
+  EXPECT_TRUE(Eventually([&] { return ControllerIsReady(nvme); }));
+}
+
+bool ContractTest::ControllerIsReady(FdRef nvme) { return (ReadRegister32(nvme, kCsts) & kReady) != 0; }
 
 Memory::Memory(uint64_t length) : fd_(memfd_create("client", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
   EXPECT_TRUE(fd_.valid());

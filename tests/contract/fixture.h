@@ -23,7 +23,7 @@ inline constexpr uint64_t kPage = 4096;
 inline constexpr uint64_t kCommand = 4;  // in configuration space
 inline constexpr uint16_t kMemoryDecode = 2;
 inline constexpr uint16_t kBusMaster = 4;
-inline constexpr int kMemoryBar = 2;  // of kExporter and kPlainMemory
+inline constexpr int kMemoryBar = 2;  // of kExporter, kPlainMemory and the set
 
 using Bytes = std::vector<uint8_t>;
 
@@ -80,6 +80,10 @@ class ContractTest : public ::testing::Test {
 
   // What an NVMe's driver does before its memory buffer may be used.
   void EnableMemoryBuffer(FdRef nvme);
+
+  // A state that only a reset of the NVMe ends.
+  void EnableController(FdRef nvme);
+  bool ControllerIsReady(FdRef nvme);
 
   absl::StatusOr<UniqueFd> Export(FdRef device, uint64_t length, uint64_t offset = 0, int bar = kMemoryBar) {
     return kernel().ExportDmaBuf(device, bar, {.start = offset, .length = length});

@@ -132,7 +132,7 @@ class Walk {
   }
 
   std::string NameOf(const OpenDevice& open) {
-    return absl::StrCat(world_.AddressOf(open.role).ToString(), " (open ", &open - opens_.data(), ")");
+    return absl::StrCat(AddressOf(open.role).ToString(), " (open ", &open - opens_.data(), ")");
   }
   std::shared_ptr<Context> AnyContext() { return contexts_[Pick(contexts_.size())]; }
   OpenDevice& AnyOpen() { return opens_[Pick(opens_.size())]; }

@@ -6,28 +6,9 @@
 namespace p2pd::contract {
 namespace {
 
-// NVMe registers.
-constexpr uint64_t kCc = 0x14;
-constexpr uint64_t kCsts = 0x1c;
-constexpr uint64_t kAqa = 0x24;
-constexpr uint64_t kAsq = 0x28;
-constexpr uint64_t kAcq = 0x30;
-constexpr uint32_t kEnable = 0x00460001;  // with entries of 64 and 16 bytes
-constexpr uint32_t kReady = 1;
-
 class ResetTest : public ContractTest {
  protected:
   void SetUp() override { context_ = NewContext(); }
-
-  void EnableController(FdRef nvme) {
-    WriteRegister32(nvme, kCc, 0);
-    EXPECT_TRUE(Eventually([&] { return (ReadRegister32(nvme, kCsts) & kReady) == 0; }));
-    WriteRegister32(nvme, kAqa, 0x000f000f);
-    WriteRegister64(nvme, kAsq, 0x100000);
-    WriteRegister64(nvme, kAcq, 0x200000);
-    WriteRegister32(nvme, kCc, kEnable);
-    EXPECT_TRUE(Eventually([&] { return (ReadRegister32(nvme, kCsts) & kReady) != 0; }));
-  }
 
   UniqueFd context_;
 };
@@ -43,7 +24,7 @@ TEST_F(ResetTest, ClearsTheDevicesState) {
   const UniqueFd device = OpenBound(Role::kExporter, context_);
   EnableController(device);
   ASSERT_THAT(kernel().ResetDevice(device), Succeeds());
-  EXPECT_EQ(ReadRegister32(device, kCsts) & kReady, 0u);
+  EXPECT_FALSE(ControllerIsReady(device));
 }
 
 TEST_F(ResetTest, CanBeRepeated) {
@@ -51,7 +32,7 @@ TEST_F(ResetTest, CanBeRepeated) {
   ASSERT_THAT(kernel().ResetDevice(device), Succeeds());
   EnableController(device);
   ASSERT_THAT(kernel().ResetDevice(device), Succeeds());
-  EXPECT_EQ(ReadRegister32(device, kCsts) & kReady, 0u);
+  EXPECT_FALSE(ControllerIsReady(device));
 }
 
 TEST_F(ResetTest, ComesWithBinding) {
@@ -59,7 +40,17 @@ TEST_F(ResetTest, ComesWithBinding) {
   EnableController(device);
   device.Reset();
   device = OpenBound(Role::kExporter, context_);
-  EXPECT_EQ(ReadRegister32(device, kCsts) & kReady, 0u);
+  EXPECT_FALSE(ControllerIsReady(device));
+}
+
+TEST_F(ResetTest, OfTheBusComesWithTheLastCloseWhereTheFunctionHasNone) {
+  TheWorld().SetResettable(Role::kExporter, false);
+  UniqueFd device = OpenBound(Role::kExporter, context_);
+  EnableController(device);
+  device.Reset();
+  device = OpenBound(Role::kExporter, context_);
+  TheWorld().SetResettable(Role::kExporter, true);
+  EXPECT_FALSE(ControllerIsReady(device));
 }
 
 TEST_F(ResetTest, IsRefusedWhereTheFunctionHasNone) {
@@ -77,7 +68,7 @@ TEST_F(ResetTest, LeavesOtherDevicesAlone) {
   const UniqueFd other = OpenBound(Role::kSecondNvme, context_);
   EnableController(other);
   ASSERT_THAT(kernel().ResetDevice(device), Succeeds());
-  EXPECT_EQ(ReadRegister32(other, kCsts) & kReady, kReady);
+  EXPECT_TRUE(ControllerIsReady(other));
 }
 
 TEST_F(ResetTest, KeepsTheDeviceAttached) {

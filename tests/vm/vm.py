@@ -8,6 +8,13 @@ The machine has a VT-d IOMMU and real emulated PCI devices, each bound to vfio-p
   0000:02:00.0  NVMe "imp0"; FLR
   0000:00:10.0  edu, a small DMA engine; no reset
   0000:00:11.0  ivshmem, BAR 2 is 64 MiB of plain memory; no reset
+More devices come with --add, bound to vfio-pci too:
+  sets    0000:04:00.0 and 0000:04:01.0, NVMe "set0" and "set1" on one bus, each in a group of its own;
+          0000:05:00.0 and 0000:05:00.1, e1000e with AER, two functions of one device, in one group
+  switch  0000:05:00.0 (0000:08:00.0 where "sets" are, too), NVMe "far0" behind an x3130 switch, whose ports have no
+          ACS, in one group with the downstream port
+BAR 2 of these NVMe is a 16 MiB controller memory buffer. With --qmp the guest can unplug "nvme1", "nvme2" (device_del)
+and plug them in again (device_add, with bus "rp1" or "rp2" and drive "d1" or "d2").
 Its root is this machine's own, at the same paths, under a layer of memory: the guest may change
 everything, and nothing outlives it but what it writes to /run/share. The command runs as root in the
 caller's folder; its output comes here as it is written, everything else goes to stderr or the kernel log.
@@ -41,6 +48,51 @@ IOMMUS = {
 }
 
 
+def small_nvme(name, place):
+    return ["-blockdev", f"driver=null-co,node-name={name},size={64 << 20},read-zeroes=on",
+            "-device", f"nvme,id={name},drive={name},serial={name},cmb_size_mb=16,{place}"]
+
+
+def one_bus(port):
+    """The switch's own bus: no real switch has endpoints there, but nothing else puts two groups on one bus."""
+    return ["-device", f"x3130-upstream,id=up{port},bus=rp{port}",
+            *small_nvme("set0", f"bus=up{port},addr=0"), *small_nvme("set1", f"bus=up{port},addr=1")]
+
+
+def twins(port):
+    return ["-device", f"e1000e,id=twin0,bus=rp{port},addr=0.0,multifunction=on,romfile=",
+            "-device", f"e1000e,id=twin1,bus=rp{port},addr=0.1,romfile="]
+
+
+def behind_switch(port):
+    return ["-device", f"x3130-upstream,id=up{port},bus=rp{port}",
+            "-device", f"xio3130-downstream,id=down{port},bus=up{port},chassis={port + 16},slot={port + 16}",
+            *small_nvme("far0", f"bus=down{port}")]
+
+
+# What --add adds: below a root port of its own each, how many buses that takes, and for vfio-pci the functions on them.
+EXTRAS = {
+    "sets": [(one_bus, 2, [(1, "00.0"), (1, "01.0")]), (twins, 1, [(0, "00.0"), (0, "00.1")])],
+    "switch": [(behind_switch, 3, [(2, "00.0")])],
+}
+
+
+def extras(names):
+    """QEMU's arguments and vfio-pci's functions for what --add names."""
+    args, functions = [], []
+    port, bus = 3, 3
+    for name in sorted(set(names)):
+        for devices, buses, numbers in EXTRAS[name]:
+            args += [*root_port(port), *devices(port)]
+            functions += [f"0000:{bus + offset:02x}:{number}" for offset, number in numbers]
+            port, bus = port + 1, bus + buses
+    return args, functions
+
+
+def root_port(port):
+    return ["-device", f"pcie-root-port,id=rp{port},slot={port},chassis={port},addr={port + 3:#x}"]
+
+
 def say(text):
     print(f"vm: {text}", file=sys.stderr, flush=True)
 
@@ -61,7 +113,9 @@ def parse_arguments():
                         help="intel, which the suites are written for; virtio reserves less, and QEMU 7.2's NVMe does no"
                              " DMA in time behind amd")
     parser.add_argument("--bind", action="append", metavar="BDF",
-                        help="bind these devices to vfio-pci instead of the four (repeatable; 'none' for none)")
+                        help="bind these devices to vfio-pci instead of all (repeatable; 'none' for none)")
+    parser.add_argument("--add", choices=sorted(EXTRAS), action="append", default=[],
+                        help="more devices, as above (repeatable)")
     parser.add_argument("--qmp", action="store_true",
                         help="let the guest command its own machine, through /dev/virtio-ports/qmp")
     parser.add_argument("--qemu", action="append", default=[], metavar="ARG",
@@ -90,7 +144,7 @@ def resolve_program(command, copies):
 
 def write_job(job, options):
     """What init.sh is to do, as shell variables: nothing passes through the kernel's command line."""
-    bind = DEVICES if options.bind is None else [bdf for bdf in options.bind if bdf != "none"]
+    bind = DEVICES + extras(options.add)[1] if options.bind is None else [bdf for bdf in options.bind if bdf != "none"]
     copies = [os.path.realpath(path) for path in options.copy]
     for path in copies:
         if not os.path.isfile(path):
@@ -154,12 +208,15 @@ def qemu_command(options, work, kernel_log, output):
     if iommu:
         args += ["-device", iommu]
     for port, image, identity in ((1, disks[0], "serial=exp0,cmb_size_mb=64"), (2, disks[1], "serial=imp0")):
-        args += ["-device", f"pcie-root-port,id=rp{port},slot={port},chassis={port},addr={port + 3:#x}",
-                 "-drive", f"file={image},if=none,id=d{port},format=raw,cache=unsafe",
+        # A -drive would go with the device when that is unplugged.
+        args += [*root_port(port),
+                 "-blockdev", f"driver=file,node-name=f{port},cache.no-flush=on,filename={image}",
+                 "-blockdev", f"driver=raw,node-name=d{port},cache.no-flush=on,file=f{port}",
                  "-device", f"nvme,id=nvme{port},bus=rp{port},drive=d{port},{identity}"]
     args += ["-device", "edu,addr=0x10",
              "-object", "memory-backend-memfd,id=shm0,size=64M,share=on",
              "-device", "ivshmem-plain,memdev=shm0,addr=0x11"]
+    args += extras(options.add)[0]
     args += ["-device", "virtio-serial-pci,id=ports,addr=0x18", *virtio_port("output", f"socket,fd={output.fileno()}")]
     if options.qmp:
         path = work / "qmp.sock"

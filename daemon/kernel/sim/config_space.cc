@@ -72,7 +72,12 @@ uint16_t ConfigSpace::command() const {
   return static_cast<uint16_t>(bytes_[kCommandOffset] | bytes_[kCommandOffset + 1] << 8);
 }
 
-void ConfigSpace::set_command(uint16_t command) { Put(kCommandOffset, command, 2); }
+void ConfigSpace::set_command(uint16_t command) {
+  Put(kCommandOffset, command, 2);
+  memory_enabled_ = decodes_memory();
+}
+
+void ConfigSpace::LoseState() { Put(kCommandOffset, 0, 2); }
 
 bool ConfigSpace::Write(uint64_t offset, absl::Span<const uint8_t> bytes) {
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -80,6 +85,7 @@ bool ConfigSpace::Write(uint64_t offset, absl::Span<const uint8_t> bytes) {
     const uint8_t writable = writable_[offset + i];
     byte = static_cast<uint8_t>((byte & ~writable) | (bytes[i] & writable));
   }
+  if (offset <= kCommandOffset && kCommandOffset - offset < bytes.size()) memory_enabled_ = decodes_memory();
   if (device_control_ == 0) return false;
   constexpr uint8_t kFlrHigh = PCI_EXP_DEVCTL_BCR_FLR >> 8;
   uint8_t& high = bytes_[device_control_ + 1];

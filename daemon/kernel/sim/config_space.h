@@ -1,5 +1,6 @@
 // Configuration space of a simulated device as VFIO shows it to user space: identity is read-only, BAR
-// registers answer the sizing protocol and move nothing, COMMAND is the guest's own.
+// registers answer the sizing protocol and move nothing, COMMAND is the guest's own. What VFIO believes of
+// memory decode is what was last written; the hardware may have lost it since.
 #ifndef P2PD_DAEMON_KERNEL_SIM_CONFIG_SPACE_H_
 #define P2PD_DAEMON_KERNEL_SIM_CONFIG_SPACE_H_
 
@@ -25,8 +26,13 @@ class ConfigSpace {
 
   uint16_t command() const;
   void set_command(uint16_t command);
-  bool memory_enabled() const { return (command() & kCommandMemory) != 0; }
+  // Memory decode as it was last written: dma-bufs are live by this.
+  bool memory_enabled() const { return memory_enabled_; }
+  bool decodes_memory() const { return (command() & kCommandMemory) != 0; }
   bool bus_master() const { return (command() & kCommandBusMaster) != 0; }
+
+  // What a reset behind VFIO's back leaves: COMMAND is zero, and the BARs answer nobody until it is written.
+  void LoseState();
 
   // A write by software, inside the space: what is read-only stays. True when it asked for a function reset
   // (Initiate FLR in the PCI Express capability), which is the caller's to carry out; the bit reads as 0.
@@ -40,6 +46,7 @@ class ConfigSpace {
   void AllowWrites(uint64_t offset, uint64_t mask, int width);
 
   uint64_t size_;
+  bool memory_enabled_ = false;
   uint64_t device_control_ = 0;  // where the PCI Express capability has it; 0: there is none
   std::array<uint8_t, 4096> bytes_ = {};
   std::array<uint8_t, 4096> writable_ = {};

@@ -1,5 +1,8 @@
 #include "daemon/kernel/sim/device.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -37,8 +40,13 @@ absl::StatusOr<std::unique_ptr<Device>> Device::Create(const DeviceSpec& spec) {
   return device;
 }
 
-std::optional<uint64_t> Device::HandleOf(FdRef fd) {
+bool Device::HasOpens() {
   std::erase_if(opens_, [this](uint64_t handle) { return !file_->file().IsOpen(handle); });
+  return !opens_.empty();
+}
+
+std::optional<uint64_t> Device::HandleOf(FdRef fd) {
+  if (!HasOpens()) return std::nullopt;
   const auto it =
       std::find_if(opens_.begin(), opens_.end(), [&](uint64_t handle) { return file_->file().IsHandle(fd, handle); });
   return it == opens_.end() ? std::nullopt : std::optional(*it);
@@ -48,6 +56,32 @@ absl::StatusOr<UniqueFd> Device::Open() {
   P2PD_ASSIGN_OR_RETURN(UniqueFd fd, file_->file().Open(++last_handle_));
   opens_.insert(last_handle_);
   return fd;
+}
+
+void Device::Leave(Presence afterwards) {
+  presence_ = Presence::kLeaving;
+  afterwards_ = afterwards;
+  cdev_.clear();
+}
+
+void Device::Depart() { presence_ = afterwards_; }
+
+void Device::Arrive(std::string cdev) {
+  if (presence_ == Presence::kUnplugged) {
+    config_ = ConfigSpace(spec_);
+    ResetFunction();
+    PublishConfig();
+  }
+  presence_ = Presence::kBound;
+  cdev_ = std::move(cdev);
+  needs_reset_ = false;
+}
+
+void Device::Signal(DeviceSignal signal) const {
+  const UniqueFd& eventfd = eventfds_[static_cast<size_t>(signal)];
+  // A counter that is full stays full, as the kernel does not wait for its reader.
+  pollfd room = {.fd = eventfd.get(), .events = POLLOUT, .revents = 0};
+  if (eventfd.valid() && poll(&room, 1, 0) == 1) eventfd_write(eventfd.get(), 1);
 }
 
 void Device::Enable() {
@@ -61,8 +95,10 @@ void Device::Enable() {
 
 void Device::Disable() {
   config_ = ConfigSpace(spec_);
-  if (can_reset_) ResetFunction();
+  needs_reset_ = !can_reset_ || !has_reset_method_ || presence_ == Presence::kLeaving;
+  if (!needs_reset_) ResetFunction();
   PublishConfig();
+  for (UniqueFd& eventfd : eventfds_) eventfd.Reset();
   bound_.reset();
   context = nullptr;
 }

@@ -30,6 +30,12 @@ Names NamesOf(Verb verb) {
       return {"IsShared", "fdinfo"};
     case Verb::kResetDevice:
       return {"ResetDevice", "VFIO_DEVICE_RESET"};
+    case Verb::kGetHotResetInfo:
+      return {"GetHotResetInfo", "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO"};
+    case Verb::kHotReset:
+      return {"HotReset", "VFIO_DEVICE_PCI_HOT_RESET"};
+    case Verb::kSetEventFd:
+      return {"SetEventFd", "VFIO_DEVICE_SET_IRQS"};
     case Verb::kReadConfig:
       return {"ReadConfig", "pread"};
     case Verb::kWriteConfig:

@@ -21,6 +21,9 @@ enum class Verb {
   kShareDmaBuf,
   kIsShared,
   kResetDevice,
+  kGetHotResetInfo,
+  kHotReset,
+  kSetEventFd,
   kReadConfig,
   kWriteConfig,
   kDisableInterrupts,
@@ -37,18 +40,18 @@ enum class Verb {
 };
 
 inline constexpr std::array kAllVerbs = {
-    Verb::kOpenDevice,    Verb::kBindDevice,        Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
-    Verb::kExportDmaBuf,  Verb::kShareDmaBuf,       Verb::kIsShared,      Verb::kResetDevice,   Verb::kReadConfig,
-    Verb::kWriteConfig,   Verb::kDisableInterrupts, Verb::kOpenContext,   Verb::kAllocIoas,     Verb::kDestroyIoas,
-    Verb::kAttachDevice,  Verb::kDetachDevice,      Verb::kGetIovaLayout, Verb::kMapFile,       Verb::kUnmap,
-    Verb::kInspectMemory, Verb::kPrepareMemory,
+    Verb::kOpenDevice,    Verb::kBindDevice,  Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
+    Verb::kExportDmaBuf,  Verb::kShareDmaBuf, Verb::kIsShared,      Verb::kResetDevice,   Verb::kGetHotResetInfo,
+    Verb::kHotReset,      Verb::kSetEventFd,  Verb::kReadConfig,    Verb::kWriteConfig,   Verb::kDisableInterrupts,
+    Verb::kOpenContext,   Verb::kAllocIoas,   Verb::kDestroyIoas,   Verb::kAttachDevice,  Verb::kDetachDevice,
+    Verb::kGetIovaLayout, Verb::kMapFile,     Verb::kUnmap,         Verb::kInspectMemory, Verb::kPrepareMemory,
 };
 
 absl::string_view VerbName(Verb verb);  // "MapFile"
 absl::string_view CallName(Verb verb);  // "IOMMU_IOAS_MAP_FILE": the step that errors of it name
 
-// Where a call fails. Only a reset has a later point: after the device's dma-bufs were revoked, as EAGAIN and
-// ENOTTY do on Linux.
+// Where a call fails. Only resets have a later point: after the dma-bufs of the device, or of the whole set, were
+// revoked, as EAGAIN and ENOTTY do on Linux.
 enum class FailPoint { kBeforeAnything, kAfterRevoking };
 
 class FaultPlan {

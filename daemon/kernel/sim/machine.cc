@@ -35,6 +35,7 @@ void Machine::CatchUp() {
       ApplyConfigWrite(*device, 0, device->file().config().first(device->config().size()));
     }
   }
+  CatchUpWithDepartures();
   std::erase_if(contexts_, [this](const auto& entry) {
     const Context& context = *entry.second;
     for (const auto& device : devices_) {
@@ -74,7 +75,7 @@ absl::StatusOr<UniqueFd> Machine::OpenDevice(absl::string_view cdev) {
   const std::string path = absl::StrCat("/dev/vfio/devices/", cdev);
   if (absl::StartsWith(cdev, "noiommu-")) return ErrnoError("open", path, EINVAL, "p2pd uses no device without IOMMU");
   for (const auto& device : devices_) {
-    if (device->spec().cdev == cdev) return device->Open();
+    if (device->presence() == Presence::kBound && device->cdev() == cdev) return device->Open();
   }
   return ErrnoError("open", path, ENOENT);
 }
@@ -94,6 +95,8 @@ absl::Status Machine::BindDevice(FdRef fd, FdRef context_fd) {
     const bool foreign = other->context != nullptr && other->context != context->second.get();
     if (foreign && other->spec().iommu_group == device->spec().iommu_group) return fail(EPERM);
   }
+  // The function reset of a bind needs the lock that whoever removes the device holds.
+  if (device->presence() != Presence::kBound) return fail(EAGAIN);
   device->Enable();
   device->set_bound(*handle);
   device->context = context->second.get();
@@ -108,6 +111,7 @@ void Machine::CloseDevice(Device& device) {
   if (device.space != nullptr) device.space->Detach(&device);
   device.space = nullptr;
   device.Disable();
+  ResetSetAfterClose(device);
 }
 
 void Machine::Revoke(Device& device) {
@@ -259,6 +263,7 @@ absl::StatusOr<Device*> Machine::BeginReset(FdRef fd) {
 }
 
 absl::Status Machine::FinishReset(Device& device, int error) {
+  if (error == 0 && device.presence() != Presence::kBound) error = EAGAIN;
   if (error == 0 && !device.has_reset_method()) error = ENOTTY;
   if (error == 0) device.ResetFunction();
   device.resetting = false;

@@ -34,6 +34,9 @@ struct DmaFault {
   auto operator<=>(const DmaFault&) const = default;
 };
 
+// Of an error that a PCI Express device or its link reports and cannot correct.
+enum class ErrorSeverity { kNonFatal, kFatal };
+
 class Machine {
  public:
   static absl::StatusOr<std::unique_ptr<Machine>> Create(std::vector<DeviceSpec> specs);
@@ -62,6 +65,22 @@ class Machine {
   absl::StatusOr<Device*> BeginReset(FdRef fd);
   absl::Status FinishReset(Device& device, int error);
   bool Resetting(FdRef fd);
+
+  // machine_sets.cc: what happens to all devices of a bus at once. A hot reset comes in halves, too; where
+  // BeginHotReset fails, it may have revoked some.
+  absl::StatusOr<HotResetInfo> GetHotResetInfo(FdRef fd);
+  absl::StatusOr<std::vector<Device*>> BeginHotReset(FdRef fd);
+  absl::Status FinishHotReset(absl::Span<Device* const> set, int error);
+  bool SetResetting(FdRef fd);
+  absl::Status SetEventFd(FdRef fd, DeviceSignal signal, std::optional<FdRef> eventfd);
+
+  // machine_sets.cc: what happens to devices from outside. InjectError is false where no error can be reported.
+  bool InjectError(Device& device, ErrorSeverity severity);
+  void RequestRemoval(Device& device, Presence afterwards);
+  // False while the device is still here.
+  bool Arrive(Device& device);
+  // Those that came, lost their character device, or went since the last call.
+  std::vector<Device*> TakeMoved();
 
   // machine_iommu.cc
   absl::StatusOr<UniqueFd> OpenContext();
@@ -108,6 +127,12 @@ class Machine {
   void ApplyConfigWrite(Device& device, uint64_t offset, absl::Span<const uint8_t> bytes);
   void ForgetClosedDmaBufs();
 
+  // Every function of the device's bus, in the order in which vfio-pci took them.
+  std::vector<Device*> BusOf(const Device& device) const;
+  bool Owned(const Device& device, const Context* context) const;
+  void ResetSetAfterClose(Device& closed);
+  void CatchUpWithDepartures();
+
   IovaSpace* SpaceOfGroup(uint32_t group) const;
   int MoveGroup(uint32_t group, IovaSpace& from, IovaSpace& to);
   absl::StatusOr<Area> MakeArea(const MapRequest& map);
@@ -115,7 +140,8 @@ class Machine {
   std::optional<Target> Resolve(Device& device, uint64_t iova, uint64_t length, bool write);
   void RecordFault(const Device& device, uint64_t iova, bool write);
 
-  std::vector<std::unique_ptr<Device>> devices_;
+  std::vector<std::unique_ptr<Device>> devices_;  // in the order in which vfio-pci took them
+  std::vector<Device*> moved_;
   std::map<FileId, Device*> devices_by_file_;
   std::map<FileId, std::unique_ptr<Context>> contexts_;
   std::map<FileId, std::shared_ptr<DmaBuf>> dma_bufs_;

@@ -27,7 +27,7 @@ class DeviceDma final : public Dma {
 };
 
 // Whether the device decodes accesses to its memory at all.
-bool Decodes(const Device& device) { return device.config().memory_enabled() && !device.resetting; }
+bool Decodes(const Device& device) { return device.config().decodes_memory() && !device.resetting; }
 
 bool Covers(const Area& area, uint64_t file_offset) {
   return !area.dead && file_offset >= area.offset && file_offset - area.offset < area.iova.length;

@@ -82,6 +82,12 @@ class Writer {
     if (status_.ok()) fs::create_symlink(target.lexically_relative(path.parent_path()), root_ / path, error);
     Note("symlink", path, error);
   }
+  // Fine if it is not there.
+  void Remove(const fs::path& path) {
+    std::error_code error;
+    if (status_.ok()) fs::remove_all(root_ / path, error);
+    Note("remove", path, error);
+  }
   const absl::Status& status() const { return status_; }
 
  private:
@@ -223,6 +229,14 @@ std::vector<Function> Layout(absl::Span<const DeviceSpec> devices) {
   return functions;
 }
 
+// What vfio-pci adds to a function that it has.
+void WriteDriver(Writer& writer, const Function& function) {
+  const fs::path folder = function.path / "vfio-dev" / function.cdev;
+  writer.Link(function.path / "driver", "bus/pci/drivers/vfio-pci");
+  writer.Folder(folder);
+  writer.File(folder / "dev", absl::StrCat("511:", function.cdev.substr(4), "\n"));
+}
+
 void WriteFunction(Writer& writer, const Function& function) {
   const fs::path& path = function.path;
   const std::string address = function.address.ToString();
@@ -249,10 +263,7 @@ void WriteFunction(Writer& writer, const Function& function) {
   writer.Link(group / "devices" / address, path);
   writer.Link(path / "iommu_group", group);
 
-  if (function.cdev.empty()) return;
-  writer.Link(path / "driver", "bus/pci/drivers/vfio-pci");
-  writer.Folder(path / "vfio-dev" / function.cdev);
-  writer.File(path / "vfio-dev" / function.cdev / "dev", absl::StrCat("511:", function.cdev.substr(4), "\n"));
+  if (!function.cdev.empty()) WriteDriver(writer, function);
 }
 
 }  // namespace
@@ -262,6 +273,32 @@ absl::Status WriteSysfs(const std::string& dir, absl::Span<const DeviceSpec> dev
   writer.Folder("bus/pci/devices");
   writer.Folder("bus/pci/drivers/vfio-pci");
   for (const Function& function : Layout(devices)) WriteFunction(writer, function);
+  return writer.status();
+}
+
+absl::Status UpdateSysfs(const std::string& dir, absl::Span<const DeviceSpec> devices, const PciAddress& address,
+                         bool present, const std::string& cdev) {
+  std::error_code error;
+  if (!fs::is_directory(dir, error)) return ErrnoError("stat", dir, ENOENT);
+  Writer writer(dir);
+  for (Function& function : Layout(devices)) {
+    if (function.address != address) continue;
+    const fs::path link = fs::path("bus/pci/devices") / address.ToString();
+    writer.Remove(function.path / "driver");
+    writer.Remove(function.path / "vfio-dev");
+    if (!present) {
+      for (const fs::path& path : {link, GroupPath(function.group) / "devices" / address.ToString(), function.path}) {
+        writer.Remove(path);
+      }
+    }
+    if (cdev.empty()) continue;
+    function.cdev = cdev;
+    if (fs::is_symlink(fs::path(dir) / link, error)) {
+      WriteDriver(writer, function);
+    } else {
+      WriteFunction(writer, function);
+    }
+  }
   return writer.status();
 }
 
