@@ -129,6 +129,7 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
     options.merged_contexts.push_back({.devices = merged.devices, .origin = merged.origin});
   }
   options.quiesce_deadline = settings.quiesce_deadline;
+  options.ready_deadline = settings.ready_deadline;
   options.quota = QuotaLimitsOf(settings);
   options.signals = &signals;
   Broker broker(options, machine->kernel(), scheduler, journal, policy);

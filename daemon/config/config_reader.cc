@@ -65,6 +65,8 @@ void Reader::Read(const v1::Config& config, const FieldPlaces& places) {
            settings_.quiesce_deadline);
   ReadText(deadlines, v1::Config::Deadlines::kHelloFieldNumber, config.deadlines().hello(), ParseHelloDeadline,
            settings_.hello_deadline);
+  ReadText(deadlines, v1::Config::Deadlines::kReadyFieldNumber, config.deadlines().ready(), ParseReadyDeadline,
+           settings_.ready_deadline);
   ReadLimits(config.limits(), places.In(v1::Config::kLimitsFieldNumber));
   const auto parse_level = [](const std::string& text) -> absl::StatusOr<LogLevel> {
     auto level = ParseLogLevel(text);

@@ -31,7 +31,7 @@ TEST(ConfigReaderTest, ReadsEverything) {
     merged_contexts { devices: ["0000:01:00.0", "0000:02:00.0"] }
     sockets { fd: "/a/fds" grpc: "/a/grpc" }
     policy: "/a/policy"
-    deadlines { quiesce: "250ms" hello: "1m" }
+    deadlines { quiesce: "250ms" hello: "1m" ready: "30s" }
     limits { sessions { per_user: 5 total: 50 } memory_bytes { total: 1048576 } }
     log_level: "debug")");
   ASSERT_EQ(settings.managed.size(), 3u);
@@ -44,6 +44,7 @@ TEST(ConfigReaderTest, ReadsEverything) {
   EXPECT_EQ(settings.policy, "/a/policy");
   EXPECT_EQ(settings.quiesce_deadline, absl::Milliseconds(250));
   EXPECT_EQ(settings.hello_deadline, absl::Minutes(1));
+  EXPECT_EQ(settings.ready_deadline, absl::Seconds(30));
   EXPECT_EQ(settings.limits.sessions.per_user, 5u);
   EXPECT_EQ(settings.limits.sessions.total, 50u);
   EXPECT_EQ(settings.limits.memory_bytes.per_user, std::nullopt);
@@ -59,6 +60,7 @@ TEST(ConfigReaderTest, WhatIsNotSaidStaysAsItWas) {
   EXPECT_EQ(settings.policy, "/etc/p2pd/policy.textproto");
   EXPECT_EQ(settings.quiesce_deadline, absl::Seconds(2));
   EXPECT_EQ(settings.hello_deadline, absl::Seconds(5));
+  EXPECT_EQ(settings.ready_deadline, absl::Minutes(1));
   EXPECT_EQ(settings.log_level, LogLevel::kInfo);
   EXPECT_TRUE(settings.managed.empty());
 }

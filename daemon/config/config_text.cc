@@ -27,6 +27,7 @@ v1::Config ToConfig(const Settings& settings) {
   config.set_policy(settings.policy);
   config.mutable_deadlines()->set_quiesce(absl::FormatDuration(settings.quiesce_deadline));
   config.mutable_deadlines()->set_hello(absl::FormatDuration(settings.hello_deadline));
+  config.mutable_deadlines()->set_ready(absl::FormatDuration(settings.ready_deadline));
   for (const LimitField& field : kLimitFields) {
     SetLimit(field, settings.limits.*field.setting, *config.mutable_limits());
   }

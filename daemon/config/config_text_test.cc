@@ -10,7 +10,7 @@ TEST(ConfigTextTest, ShowsWhatIsInForce) {
   EXPECT_EQ(ConfigText(Settings()),
             "sockets {\n  fd: \"/run/p2pd/fds.sock\"\n  grpc: \"/run/p2pd/p2pd.sock\"\n}\n"
             "policy: \"/etc/p2pd/policy.textproto\"\n"
-            "deadlines {\n  quiesce: \"2s\"\n  hello: \"5s\"\n}\n"
+            "deadlines {\n  quiesce: \"2s\"\n  hello: \"5s\"\n  ready: \"1m\"\n}\n"
             "limits {\n}\n"
             "log_level: \"info\"\n");
 }
@@ -20,7 +20,7 @@ TEST(ConfigTextTest, WhatItShowsIsAConfigurationOfTheSameMeaning) {
   const char* text = R"(
     managed_devices: ["0000:01:00.0", "0000:02:00.0"]
     merged_contexts { devices: ["0000:01:00.0", "0000:02:00.0"] }
-    deadlines { quiesce: "1m30s" hello: "250ms" }
+    deadlines { quiesce: "1m30s" hello: "250ms" ready: "5m" }
     limits { sessions { per_user: 5 } watchers { total: 0 } }
     log_level: "warning")";
   ASSERT_TRUE(ParseConfig(text, "a", settings).ok());
@@ -32,6 +32,7 @@ TEST(ConfigTextTest, WhatItShowsIsAConfigurationOfTheSameMeaning) {
   EXPECT_EQ(again.merged_contexts[0].devices, settings.merged_contexts[0].devices);
   EXPECT_EQ(again.quiesce_deadline, absl::Seconds(90));
   EXPECT_EQ(again.hello_deadline, absl::Milliseconds(250));
+  EXPECT_EQ(again.ready_deadline, absl::Minutes(5));
   EXPECT_EQ(again.limits.sessions.per_user, 5u);
   EXPECT_EQ(again.limits.sessions.total, std::nullopt);
   EXPECT_EQ(again.limits.watchers.total, 0u);

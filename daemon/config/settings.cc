@@ -12,6 +12,8 @@ namespace {
 
 constexpr absl::Duration kMaxQuiesceDeadline = absl::Minutes(10);
 constexpr absl::Duration kMaxHelloDeadline = absl::Minutes(1);
+constexpr absl::Duration kMinReadyDeadline = absl::Seconds(1);
+constexpr absl::Duration kMaxReadyDeadline = absl::Hours(1);
 
 absl::Status Refuse(const std::string& origin, absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument,
@@ -55,6 +57,14 @@ absl::StatusOr<absl::Duration> ParseHelloDeadline(absl::string_view text) {
   if (parsed && deadline > absl::ZeroDuration() && deadline <= kMaxHelloDeadline) return deadline;
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", text, "\" is no deadline, expected a time of more than 0 and up to a minute, as in \"500ms\" or \"5s\""));
+}
+
+absl::StatusOr<absl::Duration> ParseReadyDeadline(absl::string_view text) {
+  absl::Duration deadline;
+  const bool parsed = absl::ParseDuration(text, &deadline);
+  if (parsed && deadline >= kMinReadyDeadline && deadline <= kMaxReadyDeadline) return deadline;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", text, "\" is no deadline, expected a time from a second to an hour, as in \"30s\" or \"5m\""));
 }
 
 absl::Status CompleteSettings(const LimitSettings& defaults, Settings& settings) {

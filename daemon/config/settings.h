@@ -52,6 +52,7 @@ struct Settings {
   std::string policy = "/etc/p2pd/policy.textproto";
   absl::Duration quiesce_deadline = absl::Seconds(2);
   absl::Duration hello_deadline = absl::Seconds(5);
+  absl::Duration ready_deadline = absl::Minutes(1);
   LimitSettings limits;
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -60,6 +61,8 @@ struct Settings {
 absl::StatusOr<absl::Duration> ParseQuiesceDeadline(absl::string_view text);
 // Likewise, longer than zero and up to a minute.
 absl::StatusOr<absl::Duration> ParseHelloDeadline(absl::string_view text);
+// Likewise, from a second to an hour; after a reset.
+absl::StatusOr<absl::Duration> ParseReadyDeadline(absl::string_view text);
 
 // To be called when every source of settings has had its say: fills in the limits that nobody set, and refuses
 // what does not go together. (A default that is more than a total that was set shrinks to it.) Errors:

@@ -44,6 +44,7 @@ struct BrokerOptions {
   std::vector<PciAddress> managed;             // empty: every device that is bound to vfio-pci
   std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
+  absl::Duration ready_deadline = absl::Minutes(1);  // for a driver, after a reset
   QuotaLimits quota;
   SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
 };

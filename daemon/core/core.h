@@ -225,6 +225,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // What a reset of `devices` takes away and puts back; the first is the one that `session` asked for.
   RevokeOrder ResetOrder(const SessionEntry& session, std::vector<PciAddress> devices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The driver has its own deadline, after a reset.
+  void WatchReady(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void FindResetSet(SessionId session, const PciAddress& address, Done<OperationView> finish)
       ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
@@ -238,6 +240,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // Begins what came up during the last operation; false if there was nothing.
   bool BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
+  void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
   // On the context's strand: what the error has left of the device.
   void LookAfterError(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void Reopen(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <latch>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -92,9 +93,19 @@ void Core::LookAfterError(OperationId id, const PciAddress& address) {
   Advance(tables.devices.at(address), DeviceEvent::kResetEnded);
 }
 
+void Core::RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) {
+  std::latch done(1);
+  strand->Post([&] {
+    work();
+    done.count_down();
+  });
+  strand->RunPosted();
+  done.wait();
+}
+
 void Core::Reopen(OperationId id, const PciAddress& address) {
   const std::string reason = "an error has cleared the device";
-  std::vector<AddressSpaceId> spaces;
+  std::vector<std::pair<AddressSpaceId, std::shared_ptr<Strand>>> spaces;
   std::shared_ptr<VfioDevice> vfio;
   {
     CoreLock lock(mutex);
@@ -105,13 +116,16 @@ void Core::Reopen(OperationId id, const PciAddress& address) {
       const auto& attached = space.view.devices;
       if (std::find(attached.begin(), attached.end(), address) == attached.end()) continue;
       space.closing = true;
-      spaces.push_back(space_id);
+      spaces.emplace_back(space_id, space.strand);
     }
     vfio = device.vfio;
   }
   // What it could reach goes with its driver.
   RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
-  for (const AddressSpaceId space : spaces) DestroySpace(id, space);
+  for (const auto& [space, strand] : spaces) {
+    // Among what else is under way in it: an id of the kernel's that is free may be another's the next moment.
+    RunOn(strand, [&, space = space] { DestroySpace(id, space); });
+  }
   const FileIdentity file = vfio->file();
   {
     CoreLock lock(mutex);

@@ -89,6 +89,30 @@ TEST_F(ResetTest, RestoredIsNotReady) {
   EXPECT_EQ(Exporter().state, DeviceState::kReady);
 }
 
+TEST_F(ResetTest, ADriverThatIsNeverReadyLosesTheDevice) {
+  Begin();
+  Ack(importer_);
+  ASSERT_EQ(Exporter().state, DeviceState::kAwaitingDriver);
+  driver_.channel->grants.clear();
+  world_.scheduler.Advance(absl::Seconds(59));
+  EXPECT_EQ(Exporter().driver, driver_.id);
+  world_.scheduler.Advance(absl::Seconds(4));
+  EXPECT_FALSE(Exporter().driver.has_value());
+  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_EQ(driver_.channel->revoked, std::vector<PciAddress>{CoreWorld::kExporter});
+  EXPECT_FALSE(Reaches());
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetMapping(importer_.id, mapping_.id).status()));
+}
+
+TEST_F(ResetTest, ADriverThatIsReadyInTimeKeepsIt) {
+  Begin();
+  Ack(importer_);
+  Ready();
+  world_.scheduler.Advance(absl::Minutes(5));
+  EXPECT_EQ(Exporter().driver, driver_.id);
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+}
+
 TEST_F(ResetTest, AReadyOfAnOlderGenerationIsRefused) {
   const uint64_t before = Exporter().generation;
   Begin();

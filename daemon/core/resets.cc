@@ -203,6 +203,23 @@ absl::Status Core::BeginRecovery(CoreLock& lock, SessionEntry& session, const Pc
   return absl::OkStatus();
 }
 
+// ---- The driver's turn -----------------------------------------------------------------------------------
+
+void Core::WatchReady(const DeviceEntry& device) {
+  scheduler.RunAfter(options.ready_deadline,
+                     [self = shared_from_this(), address = device.view.address, generation = device.view.generation] {
+                       CoreLock lock(self->mutex);
+                       const DeviceEntry& late = self->tables.devices.at(address);
+                       if (late.view.generation != generation || late.view.state != DeviceState::kAwaitingDriver)
+                         return;
+                       RevokeOrder order = self->DriverEnd({address}, late.view.driver);
+                       order.reason = absl::StrCat("its driver did not say that it is ready within ",
+                                                   absl::FormatDuration(self->options.ready_deadline));
+                       self->TellHolders(lock, late, order.reason);
+                       self->Revoke(lock, std::move(order));
+                     });
+}
+
 // ---- Going on --------------------------------------------------------------------------------------------
 
 void Core::SendResume(CoreLock& lock, DeviceEntry& device) {

@@ -380,6 +380,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
               device.view.driver.has_value() ? DeviceEvent::kRestoredWithDriver : DeviceEvent::kRestoredWithout);
     }
     if (operation.order.restore) device.resume = id;
+    if (device.view.state == DeviceState::kAwaitingDriver) WatchReady(device);
     if (device.view.state == DeviceState::kReady) SendResume(lock, device);
     pending.push_back(address);
   }

@@ -77,9 +77,9 @@ struct ExportEntry {
   bool making = true;                     // until then
   bool announced = false;                 // watchers have been told of it
   std::set<MappingId> mappings;
-  bool closing = false;                               // an operation is taking it away: nothing new is cut from it
-  bool watched = false;                               // until nobody holds its dma-buf
-  absl::Duration expires = absl::InfiniteDuration();  // on the Scheduler's clock
+  bool closing = false;                                 // an operation is taking it away: nothing new is cut from it
+  bool watched = false;                                 // until nobody holds its dma-buf
+  absl::Duration expires = absl::InfiniteDuration();    // on the Scheduler's clock
   absl::Duration next_look = absl::InfiniteDuration();  // at that, likewise; infinite: no timer is set
   Quota::Charge charge;
 };

@@ -128,7 +128,8 @@ class ModelTest : public ::testing::Test {
   const uint64_t seed_;
   std::mt19937_64 random_;
   const int fds_ = OpenFds();
-  std::optional<CoreWorld> a_world_{std::in_place};
+  // A driver that is late to be ready is a story of its own (reset_test).
+  std::optional<CoreWorld> a_world_{std::in_place, BrokerOptions{.ready_deadline = absl::InfiniteDuration()}};
   CoreWorld& world_ = *a_world_;
   const Client observer_ = world_.Connect(0);
   model::Reference model_;
