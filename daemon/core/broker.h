@@ -6,6 +6,7 @@
 #ifndef P2PD_DAEMON_CORE_BROKER_H_
 #define P2PD_DAEMON_CORE_BROKER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "daemon/core/session_channel.h"
 #include "daemon/core/signal_waiter.h"
 #include "daemon/core/types.h"
+#include "daemon/device/holders.h"
 #include "daemon/kernel/kernel.h"
 #include "policy/policy.h"
 
@@ -46,6 +48,7 @@ struct BrokerOptions {
   absl::Duration quiesce_deadline = absl::Seconds(2);
   absl::Duration ready_deadline = absl::Minutes(1);  // for a driver, after a reset
   QuotaLimits quota;
+  std::function<std::vector<FileHolder>(const FileIdentity&)> find_holders = FindHolders;
   SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
 };
 

@@ -101,15 +101,19 @@ TEST_F(DriverTest, TheNextDriverReachesNothingOfTheLastOnes) {
 }
 
 TEST_F(DriverTest, AnFdThatIsStillHeldTaintsTheDeviceUntilItIsGone) {
+  world_.holders = {{.pid = 4711, .comm = "hoarder"}};
   world_.Drive(driver_, CoreWorld::kEngine);
   world_.broker->EndSession(driver_.id, "hung up, but its process lives and keeps the fd");
   world_.scheduler.RunReady();
   EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kTainted);
+  EXPECT_EQ(Device(CoreWorld::kEngine).holders, world_.holders);
+  EXPECT_THAT(Device(CoreWorld::kEngine).state_reason, ::testing::HasSubstr("hoarder (pid 4711) still holds its fd"));
   const auto refused = world_.Call(&Broker::OpenDevice, other_, CoreWorld::kEngine);
   EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
   driver_.channel->grants.clear();
   world_.scheduler.Advance(absl::Seconds(1));
   EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kReady);
+  EXPECT_TRUE(Device(CoreWorld::kEngine).holders.empty());
   world_.Drive(other_, CoreWorld::kEngine);
 }
 

@@ -1,5 +1,7 @@
 // What happens to devices and address spaces inside an operation, on their context's strand: a reset whose
 // mappings come back, or the scrub between two drivers, after which the device is bound afresh.
+#include <bit>
+
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
@@ -8,7 +10,11 @@ namespace p2pd {
 namespace {
 
 constexpr absl::Duration kRetryBind = absl::Milliseconds(200);
-constexpr int kLookAgain = 25;  // so many tries between two looks for who holds a device
+constexpr int kLookAgain = 25;  // after so many tries, and twice as many each time after, who holds it is looked for
+
+bool IsTimeToLook(int attempt) {
+  return attempt % kLookAgain == 0 && std::has_single_bit(unsigned(attempt / kLookAgain));
+}
 
 std::string HeldBy(const std::vector<FileHolder>& holders) {
   const std::string who = holders.empty() ? "a process that p2pd cannot see" : Describe(holders);
@@ -102,7 +108,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
                      const std::optional<FileIdentity>& file) {
   const bool held = GetErrorInfo(bound).error == EINVAL;
   std::vector<FileHolder> holders;
-  if (held && file.has_value()) holders = FindHolders(*file);
+  if (held && file.has_value()) holders = options.find_holders(*file);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   Advance(device, DeviceEvent::kResetEnded);
@@ -167,7 +173,7 @@ void Core::RetryBind(const PciAddress& address, int attempt) {
   strand->Post([self = shared_from_this(), address, attempt] {
     const absl::Status bound = self->BindAfresh(address);
     if (bound.ok()) self->DestroyLeftSpaces(self->ContextNameOf(address));
-    if (!bound.ok() && attempt % kLookAgain == 0) self->LookForHolders(address);
+    if (!bound.ok() && IsTimeToLook(attempt)) self->LookForHolders(address);
     CoreLock lock(self->mutex);
     DeviceEntry& device = self->tables.devices.at(address);
     if (bound.ok()) {
@@ -186,7 +192,7 @@ void Core::LookForHolders(const PciAddress& address) {
     file = tables.devices.at(address).held_file;
   }
   if (!file.has_value()) return;
-  std::vector<FileHolder> holders = FindHolders(*file);
+  std::vector<FileHolder> holders = options.find_holders(*file);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   if (device.view.holders == holders) return;

@@ -54,7 +54,7 @@ void Core::CloseForGood(OperationId id, const PciAddress& address) {
     }).IgnoreError();
   }
   std::vector<FileHolder> holders;
-  if (file.has_value()) holders = FindHolders(*file);
+  if (file.has_value()) holders = options.find_holders(*file);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   device.view.driver.reset();
@@ -74,7 +74,7 @@ void Core::WatchHoldersOfGone(const PciAddress& address) {
     if (stopping || device.view.state != DeviceState::kGone) return;
     file = device.held_file;
   }
-  std::vector<FileHolder> holders = FindHolders(*file);
+  std::vector<FileHolder> holders = options.find_holders(*file);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   if (device.view.state != DeviceState::kGone) return;

@@ -79,6 +79,21 @@ TEST_F(RemovalTest, EverythingThatRestedOnItIsGone) {
   EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
 }
 
+TEST_F(RemovalTest, WhoeverHoldsOnToItIsNamedUntilItLetsGo) {
+  world_.holders = {{.pid = 4711, .comm = "hoarder"}};
+  Unbind();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+  EXPECT_THAT(Exporter().state_reason, HasSubstr("waits: hoarder (pid 4711) still holds its fd"));
+  EXPECT_FALSE(world_.kernel->HasLeft(CoreWorld::kExporter));
+  driver_.channel->grants.clear();
+  world_.holders.clear();
+  world_.scheduler.Advance(absl::Seconds(1));
+  world_.kernel->Step();
+  EXPECT_TRUE(Exporter().holders.empty());
+  EXPECT_TRUE(world_.kernel->HasLeft(CoreWorld::kExporter));
+}
+
 TEST_F(RemovalTest, ItReturnsWithNoOldRight) {
   driver_.channel->grants.clear();
   const uint64_t generation = Exporter().generation;

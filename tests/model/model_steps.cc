@@ -82,12 +82,18 @@ void ModelTest::MakeExport(Id session) {
   const int slot = Random(model::kSlots - 1);
   const int slots = 1 + Random(2);
   const bool raw = OneIn(5);
+  const bool mortal = OneIn(5);  // goes at the next Settle()
+  const Terms terms(raw ? Grade::kRaw : Grade::kMapped,
+                    mortal ? absl::Seconds(1 + Random(30)) : absl::InfiniteDuration());
   const Window window = {.device = Address(device), .bar = 2, .range = {slot * kSlotSize, slots * kSlotSize}};
   Ask(
-      absl::StrCat("exports ", device, " slots ", slot, "+", slots, raw ? " RAW" : ""),
+      absl::StrCat("exports ", device, " slots ", slot, "+", slots, raw ? " RAW" : "", mortal ? " for a time" : ""),
       model_.ExpectExport(session, device, slot, slots, raw),
-      [=, this](const ExportView& made) { model_.Exported(made.id.value(), session, device, slot, slots, raw); },
-      &Broker::CreateExport, session, window, raw ? Grade::kRaw : Grade::kMapped);
+      [=, this](const ExportView& made) {
+        model_.Exported(made.id.value(), session, device, slot, slots, raw);
+        if (mortal) model_.MadeMortal(made.id.value());
+      },
+      &Broker::CreateExport, session, window, terms);
 }
 
 void ModelTest::MakeSpace(Id session) {
@@ -203,6 +209,35 @@ void ModelTest::AckLate(Id session) {
   for (int device = 0; device < model::kDevices; ++device) model_.AckedLate(session, device);
 }
 
+void ModelTest::Error() {
+  const int device = Random(model::kDevices);
+  const bool fatal = OneIn(2);
+  if (model_.devices[device].busy() || !model_.devices[device].usable()) return;
+  Trace(absl::StrCat(device, " tells of ", fatal ? "a fatal" : "an", " error"));
+  EXPECT_TRUE(
+      world_.kernel->InjectError(Address(device), fatal ? sim::ErrorSeverity::kFatal : sim::ErrorSeverity::kNonFatal));
+  world_.RunSignals();
+  model_.ErrorTold(device, fatal);
+}
+
+void ModelTest::ComeOrGo() {
+  const int device = Random(model::kDevices);
+  model::Device& known = model_.devices[device];
+  if (known.gone && known.fds_held_by.empty()) {
+    Trace(absl::StrCat(device, " returns"));
+    world_.kernel->Step();
+    EXPECT_TRUE(world_.kernel->Return(Address(device)));
+    world_.broker->Rescan();
+    world_.scheduler.RunReady();
+    model_.Returned(device);
+  } else if (!known.busy() && known.usable() && OneIn(3)) {
+    Trace(absl::StrCat(device, " is unbound"));
+    world_.kernel->Unbind(Address(device));
+    world_.RunSignals();
+    model_.Leaves(device);
+  }
+}
+
 void ModelTest::Settle() {
   Trace("time passes");
   world_.scheduler.Advance(absl::Seconds(40));
@@ -217,6 +252,8 @@ void ModelTest::Step() {
   if (model_.sessions.empty() || (model_.sessions.size() < kMostSessions && OneIn(10))) return Connect();
   if (OneIn(12)) return Settle();
   if (OneIn(60)) return Revoke();
+  if (OneIn(60)) return Error();
+  if (OneIn(40)) return ComeOrGo();
   if (OneIn(15)) {
     const Id client = Any(clients_);
     return CloseFds(clients_.contains(client) ? client : clients_.begin()->first);

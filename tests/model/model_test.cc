@@ -29,7 +29,10 @@ void ModelTest::SeeWhatIsOver() {
     model::Device& known = model_.devices[device];
     if (at_work) continue;
     if (known.resetting) model_.ResetOver(device);
-    if (known.ending && view.driver.value_or(SessionId()).value() != known.driver) model_.DriverEndOver(device);
+    const bool without_driver = view.driver.value_or(SessionId()).value() != known.driver;
+    if (known.ending && (known.leaving ? view.state == DeviceState::kGone : without_driver)) {
+      model_.DriverEndOver(device);
+    }
   }
   std::set<Id> there;
   for (const SessionView& session : world_.broker->ListSessions(observer_.id)) there.insert(session.id.value());
@@ -90,7 +93,8 @@ void ModelTest::CheckBooks() {
     const model::Device& device_known = model_.devices[device];
     const DeviceView view = *world_.broker->GetDevice(Address(device));
     EXPECT_EQ(view.state == DeviceState::kTainted, device_known.tainted) << device << " is " << Name(view.state);
-    EXPECT_EQ(view.state == DeviceState::kReady, device_known.ready && !device_known.tainted)
+    EXPECT_EQ(view.state == DeviceState::kGone, device_known.gone) << device << " is " << Name(view.state);
+    EXPECT_EQ(view.state == DeviceState::kReady, device_known.ready && device_known.usable())
         << device << " is " << Name(view.state);
     EXPECT_EQ(view.driver.value_or(SessionId()).value(), device_known.driver) << device;
   }

@@ -113,6 +113,8 @@ class ModelTest : public ::testing::Test {
   void Acquire(Id session);
   void Release(Id session);
   void Revoke();
+  void Error();
+  void ComeOrGo();
   void AckLate(Id session);
   void Settle();
   void CloseFds(Id session);

@@ -8,7 +8,7 @@ Expect Reference::ExpectOpen(Id, int device) const {
   const Device& it = devices[device];
   if (it.busy()) return Expect::kEither;
   if (it.driver != 0) return Expect::kRefused;
-  return it.tainted ? Expect::kRefused : Expect::kGranted;
+  return it.usable() ? Expect::kGranted : Expect::kRefused;
 }
 
 Expect Reference::ExpectClose(Id session, int device) const {
@@ -20,7 +20,7 @@ Expect Reference::ExpectReady(Id session, int device) const { return ExpectClose
 
 Expect Reference::ExpectReset(int device) const {
   if (devices[device].busy()) return Expect::kEither;
-  return devices[device].tainted ? Expect::kRefused : Expect::kGranted;
+  return devices[device].usable() ? Expect::kGranted : Expect::kRefused;
 }
 
 Expect Reference::ExpectExport(Id session, int device, int slot, int slots, bool raw) const {
@@ -31,7 +31,7 @@ Expect Reference::ExpectExport(Id session, int device, int slot, int slots, bool
   }
   if (devices[device].busy()) return Expect::kEither;
   if (raw && !devices[device].ready) return Expect::kRefused;
-  return devices[device].tainted ? Expect::kRefused : Expect::kGranted;
+  return devices[device].usable() ? Expect::kGranted : Expect::kRefused;
 }
 
 Expect Reference::ExpectSpace(Id session, int engine) const {
@@ -54,7 +54,7 @@ Expect Reference::ExpectMap(Id session, Id source, Id space) const {
   const Device& exporter = devices[from->second.device];
   if (from->second.revoking) return Expect::kEither;
   if (exporter.busy() || devices[to->second.engine].busy()) return Expect::kEither;
-  return exporter.ready && !exporter.tainted ? Expect::kGranted : Expect::kRefused;
+  return exporter.ready && exporter.usable() ? Expect::kGranted : Expect::kRefused;
 }
 
 Expect Reference::ExpectOwned(Id session, Id owner) const {
@@ -157,12 +157,48 @@ void Reference::SessionOver(Id session) {
   std::erase_if(mappings, [&](const auto& entry) { return entry.second.session == session && entry.second.ending; });
 }
 
+void Reference::ErrorTold(int device, bool cleared) {
+  Device& it = devices[device];
+  if (!cleared) return ResetOver(device);
+  // It is taken from its driver, with what that could reach.
+  it.driver = 0;
+  std::set<Id> gone;
+  for (const auto& [id, space] : spaces) {
+    if (space.engine == device) gone.insert(id);
+  }
+  for (const Id id : gone) SpaceDeleted(id);
+  ResetOver(device);
+  // Its windows are exported again, where nobody holds on to it; what a client holds of it is dead.
+  it.tainted = !it.fds_held_by.empty();
+  gone.clear();
+  for (const auto& [id, there] : exports) {
+    if (there.device == device && !there.given_up && (it.tainted || there.raw)) gone.insert(id);
+  }
+  for (const Id id : gone) ExportDeleted(id);
+  if (!it.tainted) BoundAfresh(device);
+}
+
+void Reference::Leaves(int device) {
+  devices[device].leaving = true;
+  DriverEnded(device);
+}
+
+void Reference::Returned(int device) {
+  devices[device].gone = false;
+  devices[device].ready = true;
+}
+
 void Reference::Settled() {
   for (int device = 0; device < kDevices; ++device) {
     if (devices[device].resetting) ResetOver(device);
     if (devices[device].ending) DriverEndOver(device);
     if (devices[device].tainted && devices[device].fds_held_by.empty()) BoundAfresh(device);
   }
+  std::set<Id> over;
+  for (const auto& [id, it] : exports) {
+    if (it.mortal && !it.given_up) over.insert(id);
+  }
+  for (const Id id : over) ExportDeleted(id);
   std::erase_if(mappings, [](const auto& entry) { return entry.second.ending; });
   std::erase_if(exports, [](const auto& entry) { return entry.second.given_up && !entry.second.raw_fd_held; });
 }
@@ -191,11 +227,13 @@ void Reference::DriverEndOver(int device) {
   }
   for (const Id id : gone) DropExport(id);
   std::erase_if(spaces, [&](const auto& entry) { return entry.second.engine == device; });
-  it.tainted = true;
-  if (it.fds_held_by.empty()) BoundAfresh(device);
+  it.gone = it.leaving;
+  it.tainted = !it.leaving;
+  it.leaving = false;
+  if (it.gone || it.fds_held_by.empty()) BoundAfresh(device);
 }
 
-// What was exported of it before is revoked for ever, whoever holds it.
+// It was closed: what was exported of it before is revoked for ever, whoever holds it.
 void Reference::BoundAfresh(int device) {
   devices[device].tainted = false;
   std::erase_if(exports, [&](const auto& entry) { return entry.second.device == device && entry.second.given_up; });

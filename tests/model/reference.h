@@ -35,8 +35,11 @@ struct Device {
   std::set<Id> fds_held_by;  // sessions, ended ones too
   bool tainted = false;      // its driver ended while somebody held an fd of it
   bool resetting = false;    // an operation on it is not over
-  bool ending = false;       // its driver's end is not over
+  bool ending = false;       // its driver's end, or its removal, is not over
+  bool leaving = false;      // the latter
+  bool gone = false;         // it was unbound, and has not returned
   bool busy() const { return resetting || ending; }
+  bool usable() const { return !tainted && !gone; }
 };
 
 struct Export {
@@ -46,6 +49,7 @@ struct Export {
   int slots = 1;
   bool raw = false;
   bool raw_fd_held = false;
+  bool mortal = false;    // its time is over when the clock moves
   bool revoking = false;  // somebody is taking it away: when that is over is p2pd's affair
   bool given_up = false;  // a RAW one whose dma-buf is still held: it lingers
 };
@@ -90,6 +94,11 @@ class Reference {
   void ResetBegan(int device);
   void Exported(Id id, Id session, int device, int slot, int slots, bool raw);
   void ExportDeleted(Id id);
+  void MadeMortal(Id id) { exports.at(id).mortal = true; }
+  // It told of an error, which may have cleared it, while nothing else was going on.
+  void ErrorTold(int device, bool cleared);
+  void Leaves(int device);
+  void Returned(int device);
   void SpaceMade(Id id, Id session, int engine) { spaces[id] = {.session = session, .engine = engine}; }
   void SpaceDeleted(Id id);
   void Mapped(Id id, Id session, Id source, Id space);

@@ -91,6 +91,7 @@ CoreWorld::CoreWorld(BrokerOptions options) {
   kernel = MakeTestMachine(sysfs_);
   options.sysfs_root = sysfs_;
   options.signals = &signals;
+  options.find_holders = [this](const FileIdentity&) { return holders; };
   broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
   const absl::Status started = broker->Start();
   EXPECT_TRUE(started.ok()) << started;

@@ -88,6 +88,9 @@ class CoreWorld {
   explicit CoreWorld(BrokerOptions options = {});
   ~CoreWorld();
 
+  // Who is said to hold what is not let go of.
+  std::vector<FileHolder> holders;
+
   // Whatever devices have signalled takes effect.
   void RunSignals() {
     signals.Poll();
