@@ -21,6 +21,7 @@
 #include "daemon/base/pci_address.h"
 #include "daemon/kernel/kernel.h"
 #include "daemon/kernel/sim/fault_plan.h"
+#include "daemon/kernel/sim/hierarchy_spec.h"
 #include "daemon/kernel/sim/machine.h"
 #include "proto/p2pd/v1/simulation.pb.h"
 
@@ -41,7 +42,8 @@ class SimKernel final : public Kernel {
   // The machine of a file in protobuf's text format. Errors: also NotFound and InvalidArgument, with the place.
   static absl::StatusOr<std::unique_ptr<SimKernel>> CreateFromFile(const std::string& path, Options options);
 
-  // What /sys would show of this machine, into an existing folder. A snapshot.
+  // What /sys would show of this machine, into an existing folder; and in its proc/cpuinfo, what /proc would. A
+  // snapshot.
   absl::Status WriteSysfs(const std::string& dir) const;
 
   // Lets device models act on what is in their registers and queues. True if there was anything to do.
@@ -98,8 +100,12 @@ class SimKernel final : public Kernel {
   std::vector<sim::DmaFault> faults();  // the latest 1024, oldest first
 
  private:
-  SimKernel(std::vector<sim::DeviceSpec> specs, std::unique_ptr<sim::Machine> machine, Options options)
-      : specs_(std::move(specs)), options_(std::move(options)), machine_(std::move(machine)) {}
+  SimKernel(std::vector<sim::DeviceSpec> specs, sim::HierarchySpec hierarchy, std::unique_ptr<sim::Machine> machine,
+            Options options)
+      : specs_(std::move(specs)),
+        hierarchy_(std::move(hierarchy)),
+        options_(std::move(options)),
+        machine_(std::move(machine)) {}
 
   // What every verb begins with: the machine catches up, and a planned failure comes due.
   absl::Status Begin(sim::Verb verb) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -107,6 +113,7 @@ class SimKernel final : public Kernel {
   absl::Status BeginWhenIdle(sim::Verb verb, FdRef device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::vector<sim::DeviceSpec> specs_;
+  const sim::HierarchySpec hierarchy_;
   const Options options_;
   Mutex mutex_;
   std::condition_variable_any reset_done_;
