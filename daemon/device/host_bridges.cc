@@ -81,6 +81,7 @@ HostBridge LookUp(const PciTree& tree, const std::string& root_bus) {
     bridge.reason = "no function on its root bus tells what it is";
     return bridge;
   }
+  bridge.numa_node = first->numa_node;
   const std::string address = first->address.ToString();
   const bool at_zero = first->address.device == 0 && first->address.function == 0;
   if (!at_zero && first->config.port == PortType::kUnknown) {
@@ -94,6 +95,8 @@ HostBridge LookUp(const PciTree& tree, const std::string& root_bus) {
     return bridge;
   }
   bridge.known_by = first->address;
+  bridge.vendor = first->vendor;
+  bridge.device = first->device;
   bridge.trust = LookUp(*first);
   bridge.reason = absl::StrFormat("%04x:%04x at %s is ", first->vendor, first->device, address);
   switch (bridge.trust) {

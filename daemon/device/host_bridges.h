@@ -31,8 +31,11 @@ enum class Trust {
 struct HostBridge {
   std::string name;                    // of its root bus: "pci0000:00"
   std::optional<PciAddress> known_by;  // the function whose ids the kernel looks up; none if there is no such one
+  uint16_t vendor = 0;                 // these ids
+  uint16_t device = 0;
+  int numa_node = -1;
   Trust trust = Trust::kUnknown;
-  std::string reason;  // "8086:2020 at 0000:00:00.0 is on the kernel's list of host bridges that pass it"
+  std::string reason;  // "8086:2020 at 0000:00:00.0 is on the kernel's list of host bridges that pass ..."
 };
 
 // Every host bridge that has a function below it, by name.

@@ -188,7 +188,7 @@ class Naive {
 
 TEST(PathModelTest, AgreesWithAPlainerImplementationOnRandomMachines) {
   std::map<PathKind, int> seen;
-  for (uint32_t seed = 1; seed <= 80 && !::testing::Test::HasFailure(); ++seed) {
+  for (uint32_t seed = 1; seed <= 30 && !::testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
     const RandomMachine machine(seed);
     const auto topology = ReadTopology(machine.machine().sysfs(), machine.machine().cpuinfo());
@@ -212,7 +212,7 @@ TEST(PathModelTest, AgreesWithAPlainerImplementationOnRandomMachines) {
   }
   for (const PathKind kind : {PathKind::kUnknown, PathKind::kSelf, PathKind::kBusAddress, PathKind::kThroughHostBridge,
                               PathKind::kNotSupported}) {
-    EXPECT_GT(seen[kind], 100) << static_cast<int>(kind);
+    EXPECT_GT(seen[kind], 50) << static_cast<int>(kind);
   }
 }
 

@@ -80,7 +80,7 @@ void JudgeAcs(const Way& asked, const Meeting& meeting, PathVerdict& verdict) {
     verdict.kernel_kind = unread ? PathKind::kUnknown : PathKind::kBusAddress;
   }
   verdict.kind = verdict.kernel_kind;
-  if (verdict.kind == PathKind::kBusAddress && verdict.separate_groups) {
+  if (verdict.kind == PathKind::kBusAddress && verdict.separate_groups()) {
     verdict.kind = ThroughHostBridge(verdict.host_bridge_trust);
   }
 }
@@ -119,8 +119,8 @@ PathVerdict JudgePath(const Topology& topology, const PciAddress& exporter, cons
     verdict.relation = RelationOf(up, down, meeting);
     verdict.distance = static_cast<int>(meeting.up + meeting.down);
     if (meeting.met && verdict.relation != Relation::kSelf) verdict.common_bridge = up[meeting.up]->address;
-    verdict.separate_groups =
-        up[0]->iommu_group >= 0 && down[0]->iommu_group >= 0 && up[0]->iommu_group != down[0]->iommu_group;
+    verdict.exporter_group = up[0]->iommu_group;
+    verdict.importer_group = down[0]->iommu_group;
     verdict.host_bridges = {up.back()->root_bus};
     if (down.back()->root_bus != up.back()->root_bus) verdict.host_bridges.push_back(down.back()->root_bus);
     verdict.host_bridge_trust = TrustBetween(topology, verdict.host_bridges);

@@ -6,9 +6,10 @@
 //  - SELF: the kernel calls a function's way to itself BUS_ADDR.
 //  - UNKNOWN: the kernel reads all it needs; p2pd may not. UNKNOWN is said only where the answer depends on what
 //    was not read: never is a register that was not read taken for a clear one.
-//  - IOMMU groups of their own: the kernel only makes them where nothing lets the devices at each other
-//    (drivers/iommu/iommu.c:REQ_ACS_FLAGS, and quirks that stand in for ACS), so requests between them go up to the
-//    host bridge even where no ACS capability says so.
+//  - IOMMU groups of their own: what is mapped for such a device lies at IOVAs of its own, which no bridge knows, so
+//    requests go up to the host bridge even where no ACS redirect is on. The kernel means to make such groups only
+//    where ACS, or a quirk in its place, keeps the devices apart (drivers/iommu/iommu.c:REQ_ACS_FLAGS); but Linux 7.3
+//    also makes them for devices behind different ports of a switch without ACS.
 #ifndef P2PD_DAEMON_DEVICE_PATH_VERDICT_H_
 #define P2PD_DAEMON_DEVICE_PATH_VERDICT_H_
 
@@ -59,7 +60,8 @@ struct PathVerdict {
   int distance = -1;  // hops up from the exporter and down to the importer, as the kernel counts; -1: unknown
   std::optional<PciAddress> common_bridge;  // the nearest
   std::vector<AcsRedirect> redirects;       // from the exporter up, then from the importer up
-  bool separate_groups = false;             // each has an IOMMU group, and not the same
+  int exporter_group = -1;                  // IOMMU groups; -1: none
+  int importer_group = -1;
   // The exporter's host bridge and, where it is another one, the importer's; filled whatever the kind.
   std::vector<std::string> host_bridges;
   Trust host_bridge_trust = Trust::kUnknown;  // of the two together: kGood or kNotListed, if known
@@ -68,6 +70,11 @@ struct PathVerdict {
   std::vector<PayloadLimit> payloads;  // of every function on the way, if they differ
   std::string reason;                  // in sentences
   std::string remedy;                  // what would make the way better; "" if nothing need be
+
+  // Each is in an IOMMU group of its own.
+  bool separate_groups() const {
+    return exporter_group >= 0 && importer_group >= 0 && exporter_group != importer_group;
+  }
 };
 
 PathVerdict JudgePath(const Topology& topology, const PciAddress& exporter, const PciAddress& importer);

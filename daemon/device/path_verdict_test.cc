@@ -224,11 +224,11 @@ TEST_F(PathVerdictTest, GroupsOfTheirOwnMeanThatRequestsGoUpWhateverAcsSays) {
   const PathVerdict apart = Judge("0000:03:00.2", "0000:03:00.3");
   EXPECT_EQ(apart.kind, PathKind::kNotSupported);
   EXPECT_EQ(apart.kernel_kind, PathKind::kBusAddress);
-  EXPECT_TRUE(apart.separate_groups);
+  EXPECT_TRUE(apart.separate_groups());
   EXPECT_THAT(apart.reason, HasSubstr("IOMMU groups of their own"));
   const PathVerdict together = Judge("0000:03:00.4", "0000:03:00.3");
   EXPECT_EQ(together.kind, PathKind::kBusAddress);
-  EXPECT_FALSE(together.separate_groups);
+  EXPECT_FALSE(together.separate_groups());
   EXPECT_EQ(Judge("0000:03:00.0", "0000:03:00.3").kind, PathKind::kBusAddress) << "without a group nothing is implied";
 }
 

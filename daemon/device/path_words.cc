@@ -36,9 +36,9 @@ std::string WhyUp(const PathVerdict& verdict) {
   }
   return absl::StrCat(
       "They share bridge ", verdict.common_bridge->ToString(),
-      " and no ACS redirect is on, but they are in IOMMU groups of their own, which the kernel only makes "
-      "where nothing lets them at each other directly, so requests go up through ",
-      HostBridgeNames(verdict), ".");
+      " and no ACS redirect is on, but they are in IOMMU groups of their own, so requests carry IOVAs that "
+      "no bridge knows and go up through ",
+      HostBridgeNames(verdict), "; by bus addresses either may still reach the other directly, past the IOMMU.");
 }
 
 std::string HostBridgeReasons(const Topology& topology, const PathVerdict& verdict) {

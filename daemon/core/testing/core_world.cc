@@ -64,6 +64,7 @@ std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root) {
 CoreWorld::CoreWorld(BrokerOptions options) {
   kernel = MakeTestMachine(sysfs_);
   options.sysfs_root = sysfs_;
+  options.cpuinfo = sysfs_ + "/proc/cpuinfo";
   broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
   const absl::Status started = broker->Start();
   EXPECT_TRUE(started.ok()) << started;
