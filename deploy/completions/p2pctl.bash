@@ -28,6 +28,7 @@ _p2pctl_options() {
     case "$*" in
     ping) echo --count ;;
     watch) echo --count --until-in-sync ;;
+    topology*) echo --tree --matrix --dot ;;
     acquire*) echo --for --raw ;;
     run) echo --acquire --drive --quiesce ;;
     revoke*) echo --reason ;;
@@ -39,7 +40,7 @@ _p2pctl_choices() {
     case "$*" in
     "") echo "$commands" ;;
     device | session | export | operation) echo show ;;
-    reset | "device show") _p2pctl_ask devices ;;
+    reset | topology | "topology "* | "device show") _p2pctl_ask devices ;;
     release | "session show") _p2pctl_ask sessions ;;
     "export show") _p2pctl_ask exports ;;
     "operation show") _p2pctl_ask operations ;;
@@ -56,8 +57,8 @@ _p2pctl_windows() {
 _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
-    local commands="status ping devices device sessions session exports export address-spaces mappings operations"
-    commands+=" operation watch acquire release run reset revoke"
+    local commands="status ping devices device topology sessions session exports export address-spaces mappings"
+    commands+=" operations operation watch acquire release run reset revoke"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
     local operands choices i
     for ((i = 1; i < cword; i++)); do
