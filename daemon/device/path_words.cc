@@ -26,9 +26,13 @@ std::string HostBridgeNames(const PathVerdict& verdict) {
 
 // Why requests go up to the host bridge at all.
 std::string WhyUp(const PathVerdict& verdict) {
+  if (verdict.host_bridges.size() > 1) {
+    return absl::StrCat("They are below different host bridges, so requests go through ", HostBridgeNames(verdict),
+                        ".");
+  }
   if (!verdict.common_bridge.has_value()) {
-    return absl::StrCat("They share no bridge below ", verdict.host_bridges.size() == 1 ? "the " : "one ",
-                        "host bridge, so requests go through ", HostBridgeNames(verdict), ".");
+    return absl::StrCat("They share no bridge below the host bridge, so requests go through ", HostBridgeNames(verdict),
+                        ".");
   }
   if (!verdict.redirects.empty()) {
     return absl::StrCat("They share bridge ", verdict.common_bridge->ToString(), ", but ACS redirect is on at ",
@@ -112,9 +116,10 @@ void PutInWords(const Topology& topology, PathVerdict& verdict) {
       verdict.reason = WhyUnknown(topology, verdict);
       break;
     case PathKind::kBusAddress:
-      verdict.reason = absl::StrCat("Bridge ", verdict.common_bridge->ToString(),
-                                    " can pass requests on to each other: no ACS redirect is on between them.",
-                                    TranslationNote(verdict));
+      verdict.reason =
+          absl::StrCat("Bridge ", verdict.common_bridge->ToString(),
+                       " passes requests from one to the other itself: no ACS redirect is on between them.",
+                       TranslationNote(verdict));
       break;
     case PathKind::kThroughHostBridge:
     case PathKind::kNotSupported:
