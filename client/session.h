@@ -133,6 +133,9 @@ class Session {
   // A list is complete, however many pages p2pd sends it in; what is made or ends meanwhile may be missed.
   absl::StatusOr<std::vector<v1::Device>> ListDevices();
   absl::StatusOr<v1::Device> GetDevice(absl::string_view name);
+  // Where the devices are in the machine, and the ways between them; of one exporter or importer alone if it is
+  // named. All pages in one.
+  absl::StatusOr<v1::Topology> GetTopology(absl::string_view exporter = "", absl::string_view importer = "");
   absl::StatusOr<std::vector<v1::Session>> ListSessions();
   absl::StatusOr<v1::Session> GetSession(absl::string_view name);
   absl::StatusOr<std::vector<v1::Export>> ListExports();

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "client/connection.h"
 #include "client/session.h"
 #include "daemon/base/errors.h"
@@ -24,23 +25,31 @@ absl::StatusOr<Response> Get(Connection& connection, absl::string_view call,
 }
 
 // All pages of a list, within one deadline. A token that comes again would go round for ever.
-template <typename Request, typename Response, typename Item>
-absl::StatusOr<std::vector<Item>> ListAll(Connection& connection, absl::string_view call,
-                                          Connection::Method<Request, Response> method,
-                                          google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+template <typename Request, typename Response>
+absl::Status EachPage(Connection& connection, absl::string_view call, Connection::Method<Request, Response> method,
+                      Request request, absl::FunctionRef<void(Response&)> take) {
   const absl::Time deadline = connection.NewDeadline();
-  std::vector<Item> all;
   std::set<std::string> seen;
-  Request request;
   do {
     P2PD_ASSIGN_OR_RETURN(Response page, connection.Call(call, method, request, deadline));
-    for (Item& item : *(page.*items)()) all.push_back(std::move(item));
+    take(page);
     request.set_page_token(page.next_page_token());
     if (!seen.insert(request.page_token()).second) {
       return p2pd::MakeError(absl::StatusCode::kInternal, {.step = std::string(call), .hint = "do the versions fit?"},
                              "p2pd sent the same page token twice");
     }
   } while (!request.page_token().empty());
+  return absl::OkStatus();
+}
+
+template <typename Request, typename Response, typename Item>
+absl::StatusOr<std::vector<Item>> ListAll(Connection& connection, absl::string_view call,
+                                          Connection::Method<Request, Response> method,
+                                          google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+  std::vector<Item> all;
+  P2PD_RETURN_IF_ERROR((EachPage<Request, Response>(connection, call, method, {}, [&](Response& page) {
+    for (Item& item : *(page.*items)()) all.push_back(std::move(item));
+  })));
   return all;
 }
 
@@ -60,6 +69,17 @@ absl::StatusOr<std::vector<v1::Device>> Session::ListDevices() {
   P2PD_ASSIGN_OR_RETURN(const auto reply,
                         connection_->Call("ListDevices", &Stub::ListDevices, {}, connection_->NewDeadline()));
   return std::vector<v1::Device>(reply.devices().begin(), reply.devices().end());
+}
+
+absl::StatusOr<v1::Topology> Session::GetTopology(absl::string_view exporter, absl::string_view importer) {
+  v1::GetTopologyRequest request;
+  request.set_exporter(std::string(exporter));
+  request.set_importer(std::string(importer));
+  v1::Topology whole;
+  P2PD_RETURN_IF_ERROR((EachPage<v1::GetTopologyRequest, v1::Topology>(
+      *connection_, "GetTopology", &Stub::GetTopology, request, [&](v1::Topology& page) { whole.MergeFrom(page); })));
+  whole.clear_next_page_token();
+  return whole;
 }
 
 absl::StatusOr<std::vector<v1::Session>> Session::ListSessions() {

@@ -124,6 +124,7 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   ThreadScheduler scheduler;
   BrokerOptions options;
   options.sysfs_root = flags.sysfs_root.empty() ? machine->sysfs_root() : flags.sysfs_root;
+  options.cpuinfo = machine->cpuinfo();
   options.managed = settings.managed;
   for (const MergedContextSetting& merged : settings.merged_contexts) {
     options.merged_contexts.push_back({.devices = merged.devices, .origin = merged.origin});

@@ -21,6 +21,7 @@ class LinuxMachine final : public Machine {
   Kernel& kernel() override { return kernel_; }
   std::string kernel_name() const override { return "linux"; }
   std::string sysfs_root() const override { return "/sys"; }
+  std::string cpuinfo() const override { return "/proc/cpuinfo"; }
 
  private:
   LinuxKernel kernel_;
@@ -55,6 +56,7 @@ class SimulatedMachine final : public Machine {
   Kernel& kernel() override { return *kernel_; }
   std::string kernel_name() const override { return "simulation"; }
   std::string sysfs_root() const override { return sysfs_.path(); }
+  std::string cpuinfo() const override { return sysfs_.path() + "/proc/cpuinfo"; }
 
  private:
   const std::unique_ptr<SimKernel> kernel_;

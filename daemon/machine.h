@@ -17,6 +17,7 @@ class Machine {
   virtual Kernel& kernel() = 0;
   virtual std::string kernel_name() const = 0;  // "linux" or "simulation"
   virtual std::string sysfs_root() const = 0;
+  virtual std::string cpuinfo() const = 0;  // what /proc/cpuinfo is to it
 };
 
 std::unique_ptr<Machine> MakeLinuxMachine();

@@ -18,6 +18,7 @@ namespace p2p::ctl {
 // What a command was given.
 struct Arguments {
   std::string object;                                      // the operand, as the API names it
+  std::vector<std::string> objects;                        // the optional operands, likewise
   std::map<std::string, uint64_t> numbers;                 // "--count" -> 3; 1 for a switch
   std::map<std::string, std::vector<std::string>> values;  // "--drive" -> each value, parsed, in order
   std::vector<std::string> trailing;                       // what stood after "--"
@@ -58,6 +59,7 @@ struct Command {
   std::vector<CommandOption> options;
   std::string trailing;  // "COMMAND [ARGUMENT...]": what must follow a "--"; "" for nothing
   absl::Status (*run)(Context& context, const Arguments& arguments);
+  std::vector<Operand> optional_operands = {};  // all of them or none
 };
 
 }  // namespace p2p::ctl

@@ -44,6 +44,7 @@ struct Parser {
   CLI::App app{kDescription, "p2pctl"};
   CommandLine result;
   std::string operand;
+  std::map<std::string, std::string> optional_operands;  // by placeholder
   std::map<const Command*, std::map<std::string, uint64_t>> numbers;
   std::map<const Command*, std::map<std::string, std::vector<std::string>>> values;
   double timeout = 0;
@@ -137,6 +138,9 @@ void AddCommand(Parser& parser, const Command& command) {
   if (command.operand.has_value()) {
     app->add_option(command.operand->placeholder, parser.operand, command.operand->help)->required()->type_name("");
   }
+  for (const Operand& operand : command.optional_operands) {
+    app->add_option(operand.placeholder, parser.optional_operands[operand.placeholder], operand.help)->type_name("");
+  }
   if (!command.trailing.empty()) {
     app->footer(absl::StrCat("In full: ", FullName(*app), " [OPTIONS] -- ", command.trailing, "\n", kCommandFooter));
   }
@@ -207,6 +211,15 @@ absl::Status ParseArguments(Parser& parser) {
   result.arguments.numbers = parser.numbers[&command];
   if (command.operand.has_value()) {
     P2PD_ASSIGN_OR_RETURN(result.arguments.object, command.operand->parse(parser.operand));
+  }
+  for (const Operand& operand : command.optional_operands) {
+    const std::string& typed = parser.optional_operands[operand.placeholder];
+    if (typed.empty() && result.arguments.objects.empty()) break;
+    if (typed.empty()) {
+      return UsageError(absl::StrCat(operand.placeholder, " is missing"),
+                        absl::StrCat("p2pctl ", command.name, " --help tells how"));
+    }
+    P2PD_ASSIGN_OR_RETURN(result.arguments.objects.emplace_back(), operand.parse(typed));
   }
   for (const CommandOption& option : command.options) {
     for (const std::string& typed : parser.values[&command][option.name]) {

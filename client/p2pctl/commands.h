@@ -10,6 +10,7 @@ namespace p2p::ctl {
 
 std::vector<Command> StatusCommands();      // status, ping
 std::vector<Command> DeviceCommands();      // devices, device show
+std::vector<Command> TopologyCommands();    // topology
 std::vector<Command> SessionCommands();     // sessions, session show
 std::vector<Command> ExportCommands();      // exports, export show
 std::vector<Command> MappingCommands();     // address-spaces, mappings

@@ -44,6 +44,7 @@ class Context {
   Context(GlobalOptions options, Console& console) : options_(std::move(options)), console_(console) {}
 
   bool json() const { return options_.json; }
+  bool legend() const { return !options_.no_legend; }
   std::ostream& out() { return console_.out; }
   // How long to wait for p2pd, and for what it is asked.
   absl::Duration timeout() const { return options_.timeout; }

@@ -54,7 +54,10 @@ absl::string_view AnsiSequence(Color color) {
 
 Table::Table(std::vector<Column> columns, Style style) : columns_(std::move(columns)), style_(style) {}
 
-void Table::AddRow(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
+size_t Table::AddRow(std::vector<Cell> cells, std::optional<size_t> parent) {
+  rows_.push_back({.cells = std::move(cells), .parent = parent});
+  return rows_.size() - 1;
+}
 
 std::string Table::ToString() const {
   const ScolsTable table = NewScolsTable();
@@ -64,14 +67,17 @@ std::string Table::ToString() const {
   for (const Column& column : columns_) {
     // A header that is not shown would still make its column as wide as itself.
     const char* header = style_.header ? column.header.c_str() : "";
-    scols_table_new_column(table.get(), header, 0, column.right ? SCOLS_FL_RIGHT : 0);
+    scols_table_new_column(table.get(), header, 0,
+                           (column.right ? SCOLS_FL_RIGHT : 0) | (column.tree ? SCOLS_FL_TREE : 0));
   }
-  for (const std::vector<Cell>& row : rows_) {
-    libscols_line* line = scols_table_new_line(table.get(), nullptr);
-    for (size_t i = 0; i < row.size(); ++i) {
+  std::vector<libscols_line*> lines;
+  for (const auto& [cells, parent] : rows_) {
+    libscols_line* line = scols_table_new_line(table.get(), parent.has_value() ? lines[*parent] : nullptr);
+    lines.push_back(line);
+    for (size_t i = 0; i < cells.size(); ++i) {
       libscols_cell* cell = scols_line_get_cell(line, i);
-      scols_cell_set_data(cell, row[i].text.empty() ? "-" : row[i].text.c_str());
-      const std::string color(AnsiSequence(row[i].color));
+      scols_cell_set_data(cell, cells[i].text.empty() ? "-" : cells[i].text.c_str());
+      const std::string color(AnsiSequence(cells[i].color));
       if (style_.colors && !color.empty()) scols_cell_set_color(cell, color.c_str());
     }
   }

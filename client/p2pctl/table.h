@@ -3,6 +3,7 @@
 #ifndef P2PD_CLIENT_P2PCTL_TABLE_H_
 #define P2PD_CLIENT_P2PCTL_TABLE_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Cell {
 struct Column {
   std::string header;
   bool right = false;  // numbers
+  bool tree = false;   // shows which row belongs below which
 };
 
 class Table {
@@ -34,15 +36,19 @@ class Table {
 
   Table(std::vector<Column> columns, Style style);
 
-  // As many cells as there are columns.
-  void AddRow(std::vector<Cell> cells);
+  // As many cells as there are columns. Returns the row's number; `parent` is an earlier one's.
+  size_t AddRow(std::vector<Cell> cells, std::optional<size_t> parent = std::nullopt);
   // One line a row, "" for no rows and no header.
   std::string ToString() const;
 
  private:
   const std::vector<Column> columns_;
   const Style style_;
-  std::vector<std::vector<Cell>> rows_;
+  struct Row {
+    std::vector<Cell> cells;
+    std::optional<size_t> parent;
+  };
+  std::vector<Row> rows_;
 };
 
 }  // namespace p2p::ctl

@@ -37,6 +37,27 @@ grpc::Status ListOfDevices(const FakeState& state, v1::ListDevicesResponse* resp
   return grpc::Status::OK;
 }
 
+// A page of the paths; the token says how many came before.
+grpc::Status TopologyOf(const FakeState& state, const v1::GetTopologyRequest& request, v1::Topology* response) {
+  for (const std::string& name : {request.exporter(), request.importer()}) {
+    if (!name.empty() && !state.devices.contains(name)) return NotFound("GetTopology", name);
+  }
+  const size_t before = request.page_token().empty() ? 0 : std::stoul(request.page_token());
+  if (before == 0) *response->mutable_nodes() = state.topology.nodes();
+  size_t place = 0;
+  for (const auto& path : state.topology.paths()) {
+    if (!request.exporter().empty() && path.exporter() != request.exporter()) continue;
+    if (!request.importer().empty() && path.importer() != request.importer()) continue;
+    if (place++ < before) continue;
+    if (static_cast<uint32_t>(response->paths_size()) == state.page_size) {
+      response->set_next_page_token(std::to_string(before + state.page_size));
+      break;
+    }
+    *response->add_paths() = path;
+  }
+  return grpc::Status::OK;
+}
+
 template <typename Map, typename Response>
 grpc::Status Get(const std::string& method, const Map& map, const std::string& name, Response* response) {
   const auto found = map.find(name);
@@ -165,6 +186,7 @@ grpc::Status FakeBroker::WatchEvents(grpc::ServerContext* context, const v1::Wat
   }
 P2P_FAKE_READ(ListDevices, ListDevicesRequest, ListDevicesResponse, ListOfDevices(state, response))
 P2P_FAKE_READ(GetDevice, GetDeviceRequest, Device, Get("GetDevice", state.devices, request->name(), response))
+P2P_FAKE_READ(GetTopology, GetTopologyRequest, Topology, TopologyOf(state, *request, response))
 P2P_FAKE_READ(ListSessions, ListSessionsRequest, ListSessionsResponse,
               List(state, state.sessions, *request, response->mutable_sessions(), response))
 P2P_FAKE_READ(GetSession, GetSessionRequest, Session, Get("GetSession", state.sessions, request->name(), response))

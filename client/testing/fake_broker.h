@@ -37,6 +37,7 @@ class FakeBroker final : public v1::Broker::Service {
   P2P_FAKE_METHOD(GetStatus, GetStatusRequest, Status);
   P2P_FAKE_METHOD(ListDevices, ListDevicesRequest, ListDevicesResponse);
   P2P_FAKE_METHOD(GetDevice, GetDeviceRequest, Device);
+  P2P_FAKE_METHOD(GetTopology, GetTopologyRequest, Topology);
   P2P_FAKE_METHOD(OpenDevice, OpenDeviceRequest, Device);
   P2P_FAKE_METHOD(CloseDevice, CloseDeviceRequest, Device);
   P2P_FAKE_METHOD(DeviceReady, DeviceReadyRequest, Device);

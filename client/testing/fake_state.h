@@ -52,6 +52,7 @@ class FakeState {
   grpc::Status BatchUnmap(const v1::BatchUnmapRequest& request, v1::BatchUnmapResponse* response);
 
   std::map<std::string, v1::Device> devices;
+  v1::Topology topology;  // what a test says
   std::map<std::string, v1::Session> sessions;
   std::map<std::string, v1::Export> exports;
   std::map<std::string, v1::AddressSpace> address_spaces;

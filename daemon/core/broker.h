@@ -21,6 +21,7 @@
 #include "daemon/core/quota.h"
 #include "daemon/core/session_channel.h"
 #include "daemon/core/signal_waiter.h"
+#include "daemon/core/topology_view.h"
 #include "daemon/core/types.h"
 #include "daemon/device/holders.h"
 #include "daemon/kernel/kernel.h"
@@ -43,6 +44,7 @@ struct MergedContext {
 
 struct BrokerOptions {
   std::string sysfs_root = "/sys";
+  std::string cpuinfo = "/proc/cpuinfo";
   std::vector<PciAddress> managed;             // empty: every device that is bound to vfio-pci
   std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
@@ -101,6 +103,8 @@ class Broker {
   std::vector<MappingView> ListMappings(SessionId viewer, const Page& page = {}) const;
   std::vector<OperationView> ListOperations(SessionId viewer, const Page& page = {}) const;
   absl::StatusOr<DeviceView> GetDevice(PciAddress device) const;
+  // As it was when p2pd started. Errors: NotFound.
+  absl::StatusOr<TopologyView> GetTopology(const TopologyQuery& query) const;
   absl::StatusOr<SessionView> GetSession(SessionId viewer, SessionId id) const;
   absl::StatusOr<ExportView> GetExport(SessionId viewer, ExportId id) const;
   absl::StatusOr<AddressSpaceView> GetAddressSpace(SessionId viewer, AddressSpaceId id) const;

@@ -147,6 +147,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Tables tables ABSL_GUARDED_BY(mutex);
   Quota quota ABSL_GUARDED_BY(mutex);
   std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
+  std::shared_ptr<const Topology> topology ABSL_GUARDED_BY(mutex) = std::make_shared<const Topology>();
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   bool looking ABSL_GUARDED_BY(mutex) = false;     // Look() is at it
   bool look_again ABSL_GUARDED_BY(mutex) = false;  // something has changed since it began

@@ -90,9 +90,11 @@ absl::Status Broker::Start() {
     }
   }
   P2PD_RETURN_IF_ERROR(CheckMerged(core_->options.merged_contexts, managed));
+  P2PD_ASSIGN_OR_RETURN(Topology topology, ReadTopology(core_->options.sysfs_root, core_->options.cpuinfo));
   {
     CoreLock lock(core_->mutex);
     core_->bus_windows = BusWindows(all);
+    core_->topology = std::make_shared<const Topology>(std::move(topology));
     for (const auto& members : Contexts(managed, core_->options.merged_contexts)) {
       core_->tables.contexts[members.front().ToString()].devices = members;
       for (const PciAddress& member : members) {

@@ -164,6 +164,20 @@ absl::StatusOr<DeviceView> Broker::GetDevice(PciAddress address) const {
   return device->view;
 }
 
+absl::StatusOr<TopologyView> Broker::GetTopology(const TopologyQuery& query) const {
+  std::shared_ptr<const Topology> topology;
+  std::set<PciAddress> managed;
+  {
+    CoreLock lock(core_->mutex);
+    for (const auto& only : {query.exporter, query.importer}) {
+      if (only.has_value()) P2PD_RETURN_IF_ERROR(core_->RequireDevice(*only).status());
+    }
+    topology = core_->topology;
+    for (const auto& [address, device] : core_->tables.devices) managed.insert(address);
+  }
+  return ViewOf(*topology, managed, query);  // takes its time with many devices: not under the lock
+}
+
 std::vector<SessionView> Broker::ListSessions(SessionId viewer, const Page& page) const {
   CoreLock lock(core_->mutex);
   return Visible(core_->tables.sessions, viewer, core_->MayObserve(viewer), page);

@@ -104,7 +104,9 @@ void Core::Look() {
   for (bool again = true; again;) {
     const auto found = Sysfs(options.sysfs_root).Scan();
     if (found.ok()) TakeIn(*found);
+    auto seen = ReadTopology(options.sysfs_root, options.cpuinfo);
     CoreLock lock(mutex);
+    if (seen.ok()) topology = std::make_shared<const Topology>(*std::move(seen));
     again = std::exchange(look_again, false);
     if (!again) looking = false;
   }

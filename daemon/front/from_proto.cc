@@ -1,5 +1,7 @@
 #include "daemon/front/from_proto.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "daemon/base/errors.h"
 #include "daemon/front/resource_name.h"
@@ -129,6 +131,19 @@ absl::StatusOr<Page> PageFromProto(uint32_t page_size, const std::string& page_t
     return Malformed("page_token", "is no next_page_token of an earlier answer");
   }
   return page;
+}
+
+absl::StatusOr<TopologyQuery> FromProto(const v1::GetTopologyRequest& request) {
+  TopologyQuery query;
+  P2PD_ASSIGN_OR_RETURN(query.page, PageFromProto(request.page_size(), request.page_token()));
+  query.page.limit = std::min<size_t>(query.page.limit, 1000);  // a reply is at most 4 MiB, and each has its reasons
+  if (!request.exporter().empty()) {
+    P2PD_ASSIGN_OR_RETURN(query.exporter, ParseDeviceName(request.exporter()));
+  }
+  if (!request.importer().empty()) {
+    P2PD_ASSIGN_OR_RETURN(query.importer, ParseDeviceName(request.importer()));
+  }
+  return query;
 }
 
 absl::StatusOr<MapMemoryArgs> FromProto(const v1::MapMemoryRequest& request) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daemon/core/topology_view.h"
 #include "daemon/core/types.h"
 #include "proto/p2pd/v1/broker.pb.h"
 
@@ -31,6 +32,7 @@ absl::Duration TimeToLiveOf(const Request& request) {
 absl::Status CheckReason(const std::string& reason);
 // The page that a list request asks for.
 absl::StatusOr<Page> PageFromProto(uint32_t page_size, const std::string& page_token);
+absl::StatusOr<TopologyQuery> FromProto(const v1::GetTopologyRequest& request);
 absl::StatusOr<MapMemoryArgs> FromProto(const v1::MapMemoryRequest& request);
 
 }  // namespace p2pd

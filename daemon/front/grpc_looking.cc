@@ -8,6 +8,7 @@
 #include "daemon/front/grpc_service.h"
 #include "daemon/front/resource_name.h"
 #include "daemon/front/to_proto.h"
+#include "daemon/front/topology_to_proto.h"
 
 namespace p2pd {
 namespace {
@@ -73,6 +74,14 @@ GrpcService::Reactor* GrpcService::GetDevice(Context* context, const v1::GetDevi
   return Look(context, [&](SessionId) -> absl::Status {
     P2PD_ASSIGN_OR_RETURN(const PciAddress device, ParseDeviceName(request->name()));
     return FillOne(broker_.GetDevice(device), response);
+  });
+}
+
+GrpcService::Reactor* GrpcService::GetTopology(Context* context, const v1::GetTopologyRequest* request,
+                                               v1::Topology* response) {
+  return Look(context, [&](SessionId) -> absl::Status {
+    P2PD_ASSIGN_OR_RETURN(const TopologyQuery query, FromProto(*request));
+    return FillOne(broker_.GetTopology(query), response);
   });
 }
 

@@ -42,6 +42,7 @@ class GrpcService final : public v1::Broker::CallbackService {
   Reactor* GetStatus(Context*, const v1::GetStatusRequest*, v1::Status*) override;
   Reactor* ListDevices(Context*, const v1::ListDevicesRequest*, v1::ListDevicesResponse*) override;
   Reactor* GetDevice(Context*, const v1::GetDeviceRequest*, v1::Device*) override;
+  Reactor* GetTopology(Context*, const v1::GetTopologyRequest*, v1::Topology*) override;
   Reactor* ListSessions(Context*, const v1::ListSessionsRequest*, v1::ListSessionsResponse*) override;
   Reactor* GetSession(Context*, const v1::GetSessionRequest*, v1::Session*) override;
   Reactor* ListExports(Context*, const v1::ListExportsRequest*, v1::ListExportsResponse*) override;

@@ -1,6 +1,7 @@
 #include "daemon/base/errors.h"
 #include "daemon/front/from_proto.h"
 #include "daemon/front/to_proto.h"
+#include "daemon/front/topology_to_proto.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 
@@ -120,6 +121,54 @@ TEST(FromProtoTest, AnAddressSpaceNeedsADevice) {
   const auto devices = FromProto(Parse<v1::CreateAddressSpaceRequest>("devices: 'devices/0000:01:00.0'"));
   ASSERT_TRUE(devices.ok());
   EXPECT_EQ(devices->front(), kDevice);
+}
+
+TEST(ToProtoTest, ATopologyNamesDevicesAsDevicesAndBridgesByAddress) {
+  const PciAddress port = {.device = 1};
+  TopologyView view = {.managed = {kDevice}};
+  view.host_bridges = {
+      {.name = "pci0000:00", .known_by = PciAddress{}, .vendor = 0x8086, .device = 0x2020, .trust = Trust::kGood}};
+  const ConfigFacts config = {.port = PortType::kRootPort, .acs = Presence::kPresent, .acs_control = 0x1d};
+  view.functions = {{.address = port, .class_code = 0x060400, .root_bus = "pci0000:00", .config = config},
+                    {.address = kDevice, .iommu_group = 4, .root_bus = "pci0000:00", .upstream = port}};
+  view.paths = {{.exporter = kDevice,
+                 .importer = kDevice,
+                 .kind = PathKind::kSelf,
+                 .relation = Relation::kSelf,
+                 .redirects = {{.bridge = port, .control = 0x0c}}}};
+  view.next_page = 17;
+  const v1::Topology topology = ToProto(view);
+  ASSERT_EQ(topology.nodes_size(), 3);
+  EXPECT_EQ(topology.nodes(0).name(), "pci0000:00");
+  EXPECT_EQ(topology.nodes(0).trust(), v1::Topology::KNOWN_GOOD);
+  EXPECT_EQ(topology.nodes(0).device_id(), "2020");
+  EXPECT_EQ(topology.nodes(1).name(), "0000:00:01.0");
+  EXPECT_EQ(topology.nodes(1).parent(), "pci0000:00");
+  EXPECT_EQ(topology.nodes(1).kind(), v1::Topology::Node::ROOT_PORT);
+  EXPECT_EQ(topology.nodes(1).acs(), v1::Topology::Node::REDIRECT);
+  EXPECT_EQ(topology.nodes(1).acs_redirect_size(), 2);
+  EXPECT_EQ(topology.nodes(2).name(), "devices/0000:01:00.0");
+  EXPECT_EQ(topology.nodes(2).parent(), "0000:00:01.0");
+  EXPECT_EQ(topology.nodes(2).kind(), v1::Topology::Node::DEVICE);
+  EXPECT_EQ(topology.nodes(2).acs(), v1::Topology::Node::ACS_UNSPECIFIED);
+  EXPECT_EQ(topology.paths(0).kind(), v1::Topology::Path::SELF);
+  EXPECT_EQ(topology.paths(0).exporter(), "devices/0000:01:00.0");
+  EXPECT_EQ(topology.paths(0).redirects(0).bits(1), "CR");
+  EXPECT_EQ(topology.paths(0).distance(), -1);
+  EXPECT_EQ(topology.next_page_token(), "17");
+}
+
+TEST(FromProtoTest, ATopologyIsAskedForAllPairsOrSome) {
+  const auto all = FromProto(v1::GetTopologyRequest());
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->exporter, std::nullopt);
+  EXPECT_EQ(all->page.limit, 1000u);
+  const auto one = FromProto(Parse<v1::GetTopologyRequest>("importer: 'devices/0000:01:00.0' page_size: 5000"));
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(one->importer, kDevice);
+  EXPECT_EQ(one->page.limit, 1000u);
+  EXPECT_FALSE(FromProto(Parse<v1::GetTopologyRequest>("exporter: '0000:01:00.0'")).ok());
+  EXPECT_FALSE(FromProto(Parse<v1::GetTopologyRequest>("page_token: 'x'")).ok());
 }
 
 TEST(FromProtoTest, ARequestIdHasOneToSixtyFourBytes) {

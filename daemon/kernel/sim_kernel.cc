@@ -32,8 +32,10 @@ absl::StatusOr<T> Explain(absl::StatusOr<T> result) {
 
 absl::StatusOr<std::unique_ptr<SimKernel>> SimKernel::Create(const v1::Simulation& machine, Options options) {
   P2PD_ASSIGN_OR_RETURN(std::vector<sim::DeviceSpec> specs, sim::ParseSimulation(machine));
+  P2PD_ASSIGN_OR_RETURN(sim::HierarchySpec hierarchy, sim::ParseHierarchy(machine, specs));
   P2PD_ASSIGN_OR_RETURN(std::unique_ptr<sim::Machine> built, sim::Machine::Create(specs));
-  return std::unique_ptr<SimKernel>(new SimKernel(std::move(specs), std::move(built), std::move(options)));
+  return std::unique_ptr<SimKernel>(
+      new SimKernel(std::move(specs), std::move(hierarchy), std::move(built), std::move(options)));
 }
 
 absl::StatusOr<std::unique_ptr<SimKernel>> SimKernel::CreateFromFile(const std::string& path, Options options) {

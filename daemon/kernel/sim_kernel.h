@@ -22,6 +22,7 @@
 #include "daemon/base/pci_address.h"
 #include "daemon/kernel/kernel.h"
 #include "daemon/kernel/sim/fault_plan.h"
+#include "daemon/kernel/sim/hierarchy_spec.h"
 #include "daemon/kernel/sim/machine.h"
 #include "proto/p2pd/v1/simulation.pb.h"
 
@@ -42,8 +43,8 @@ class SimKernel final : public Kernel {
   // The machine of a file in protobuf's text format. Errors: also NotFound and InvalidArgument, with the place.
   static absl::StatusOr<std::unique_ptr<SimKernel>> CreateFromFile(const std::string& path, Options options);
 
-  // What /sys would show of this machine, into an existing folder. It follows the machine's comings and goings
-  // from then on, as long as it is there.
+  // What /sys would show of this machine, into an existing folder; and in its proc/cpuinfo, what /proc would. It
+  // follows the machine's comings and goings from then on, as long as it is there.
   absl::Status WriteSysfs(const std::string& dir);
 
   // Lets device models act on what is in their registers and queues. True if there was anything to do.
@@ -118,8 +119,12 @@ class SimKernel final : public Kernel {
   std::vector<sim::DmaFault> faults();  // the latest 1024, oldest first
 
  private:
-  SimKernel(std::vector<sim::DeviceSpec> specs, std::unique_ptr<sim::Machine> machine, Options options)
-      : specs_(std::move(specs)), options_(std::move(options)), machine_(std::move(machine)) {}
+  SimKernel(std::vector<sim::DeviceSpec> specs, sim::HierarchySpec hierarchy, std::unique_ptr<sim::Machine> machine,
+            Options options)
+      : specs_(std::move(specs)),
+        hierarchy_(std::move(hierarchy)),
+        options_(std::move(options)),
+        machine_(std::move(machine)) {}
 
   // Brings in what happened elsewhere.
   void CatchUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -132,6 +137,7 @@ class SimKernel final : public Kernel {
   void Remove(const PciAddress& address, sim::Presence afterwards);
 
   const std::vector<sim::DeviceSpec> specs_;
+  const sim::HierarchySpec hierarchy_;
   std::vector<std::string> sysfs_ ABSL_GUARDED_BY(mutex_);  // the folders it was written to
   const Options options_;
   Mutex mutex_;

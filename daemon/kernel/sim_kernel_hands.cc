@@ -10,12 +10,12 @@ using sim::Verb;
 
 absl::Status SimKernel::ShowIn(const std::string& dir, const sim::Device& device) const {
   const bool present = device.presence() != sim::Presence::kUnplugged;
-  return sim::UpdateSysfs(dir, specs_, device.spec().address, present, device.cdev());
+  return sim::UpdateSysfs(dir, specs_, hierarchy_, device.spec().address, present, device.cdev());
 }
 
 absl::Status SimKernel::WriteSysfs(const std::string& dir) {
   MutexLock lock(mutex_);
-  P2PD_RETURN_IF_ERROR(sim::WriteSysfs(dir, specs_));
+  P2PD_RETURN_IF_ERROR(sim::WriteSysfs(dir, specs_, hierarchy_));
   sysfs_.push_back(dir);
   for (const auto& device : machine_->devices()) {
     if (device->cdev() != device->spec().cdev) P2PD_RETURN_IF_ERROR(ShowIn(dir, *device));

@@ -29,6 +29,7 @@ _p2pctl_options() {
     case "$*" in
     ping) echo --count ;;
     watch) echo --count --until-in-sync ;;
+    topology*) echo --tree --matrix --dot ;;
     operations) echo --follow ;;
     acquire*) echo --for --raw --time-to-live ;;
     run) echo --acquire --drive --quiesce ;;
@@ -44,7 +45,7 @@ _p2pctl_choices() {
     "") echo "$commands" ;;
     device) echo show recover ;;
     session | export | operation) echo show ;;
-    reset | "device show" | "device recover") _p2pctl_ask devices ;;
+    reset | topology | "topology "* | "device show" | "device recover") _p2pctl_ask devices ;;
     renew | release | "session show") _p2pctl_ask sessions ;;
     "export show") _p2pctl_ask exports ;;
     "operation show") _p2pctl_ask operations ;;
@@ -61,8 +62,8 @@ _p2pctl_windows() {
 _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
-    local commands="status ping devices device sessions session exports export address-spaces mappings operations"
-    commands+=" operation watch acquire renew release run reset revoke"
+    local commands="status ping devices device topology sessions session exports export address-spaces mappings"
+    commands+=" operations operation watch acquire renew release run reset revoke"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
     local operands choices i
     for ((i = 1; i < cword; i++)); do

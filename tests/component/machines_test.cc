@@ -27,7 +27,7 @@ class MachinesTest : public ::testing::Test {
   }
   ~MachinesTest() override { std::filesystem::remove_all(sysfs_); }
 
-  // What p2pd shows of the machine once it serves it.
+  // What p2pd shows of the machine once it serves it; its ways are in `paths_`.
   std::vector<DeviceView> Serve(const std::string& name) {
     const auto kernel = SimKernel::CreateFromFile("deploy/simulation/" + name, {});
     EXPECT_TRUE(kernel.ok()) << kernel.status();
@@ -37,16 +37,23 @@ class MachinesTest : public ::testing::Test {
     MemoryJournal journal;
     BrokerOptions options;
     options.sysfs_root = sysfs_;
+    options.cpuinfo = sysfs_ + "/proc/cpuinfo";
     Broker broker(options, **kernel, scheduler, journal, std::make_shared<const RuleChain>());
     const absl::Status started = broker.Start();
     EXPECT_TRUE(started.ok()) << started;
     for (const DeviceView& device : broker.ListDevices()) {
       EXPECT_EQ(device.state, DeviceState::kReady) << device.address.ToString() << " " << device.state_reason;
     }
+    const auto topology = broker.GetTopology({});
+    EXPECT_TRUE(topology.ok()) << topology.status();
+    for (const PathVerdict& path : topology->paths) {
+      paths_[{path.exporter.ToString(), path.importer.ToString()}] = path;
+    }
     return broker.ListDevices();
   }
 
   std::string sysfs_;
+  std::map<std::pair<std::string, std::string>, PathVerdict> paths_;
 };
 
 TEST_F(MachinesTest, TwoNvmeIsTheMachineOfTheVm) {
@@ -70,6 +77,23 @@ TEST_F(MachinesTest, AcceleratorsHasEightOfThemAndFourNetworkAdapters) {
   EXPECT_EQ(classes[kNvme], 1);
   EXPECT_EQ(contexts.size(), 11u) << "one for each device, but one for all behind the switch without ACS";
   EXPECT_EQ(contexts["0000:ba:00.0"], 3);
+}
+
+TEST_F(MachinesTest, AcceleratorsHasSwitchesOnTwoSockets) {
+  Serve("accelerators.textproto");
+  EXPECT_EQ(paths_.size(), 13u * 13);
+  const PathVerdict redirected = paths_[{"0000:1a:00.0", "0000:1c:00.0"}];
+  EXPECT_EQ(redirected.kind, PathKind::kThroughHostBridge);
+  EXPECT_EQ(redirected.relation, Relation::kSameSwitch);
+  EXPECT_EQ(redirected.distance, 4);
+  EXPECT_EQ(redirected.redirects.size(), 2u);
+  const PathVerdict direct = paths_[{"0000:ba:00.0", "0000:bc:00.0"}];
+  EXPECT_EQ(direct.kind, PathKind::kBusAddress);
+  EXPECT_EQ(direct.relation, Relation::kSameSwitch);
+  EXPECT_EQ((paths_[{"0000:1a:00.0", "0000:3a:00.0"}].relation), Relation::kSameHostBridge);
+  const PathVerdict apart = paths_[{"0000:1a:00.0", "0000:9a:00.0"}];
+  EXPECT_EQ(apart.kind, PathKind::kThroughHostBridge);
+  EXPECT_EQ(apart.relation, Relation::kApart);
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ TestDaemon::TestDaemon(TestDaemonOptions options)
       std::make_shared<const RuleChain>(Unwrap(ParsePolicy(options.policy, "test.textproto", FakeUserDatabase())));
   BrokerOptions broker_options;
   broker_options.sysfs_root = sysfs;
+  broker_options.cpuinfo = sysfs + "/proc/cpuinfo";
   broker_options.quiesce_deadline = absl::Milliseconds(200);
   broker_.emplace(broker_options, *kernel_, scheduler_, journal_, std::move(policy));
   EXPECT_TRUE(broker_->Start().ok());

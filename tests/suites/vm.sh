@@ -1,9 +1,14 @@
 #!/bin/bash
-# the VM harness itself, and a real export, map, DMA, reset and restore with nothing of p2pd above the kernel seam
+# the VM harness itself; a real export, map, DMA, reset and restore at the kernel seam; the path verdict on a real sysfs
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build vm
-bazel_in_tree build //tests/vm:p2p_test
+bazel_in_tree build //tests/vm:p2p_test //tests/vm:topology_test //tests/vm:kernel_verdict_test
 bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
 "$P2PD_TOP/tests/vm/self_test.sh"
 "$P2PD_TOP/tests/vm/vm.py" --timeout 300 --copy "$bin/tests/vm/p2p_test" -- p2p_test
+topology_tests=(--copy "$bin/tests/vm/topology_test" --copy "$bin/tests/vm/kernel_verdict_test")
+"$P2PD_TOP/tests/vm/topology.sh" --timeout 300 "${topology_tests[@]}" -- sh -c 'topology_test && kernel_verdict_test'
+# The boot option that a verdict names does what it says, in the kernel's eyes and in p2pd's.
+"$P2PD_TOP/tests/vm/topology.sh" --timeout 300 --append pci=disable_acs_redir=0000:00:0a.0 "${topology_tests[@]}" \
+  -- sh -c 'topology_test && kernel_verdict_test'

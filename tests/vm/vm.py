@@ -116,6 +116,8 @@ def parse_arguments():
                         help="bind these devices to vfio-pci instead of all (repeatable; 'none' for none)")
     parser.add_argument("--add", choices=sorted(EXTRAS), action="append", default=[],
                         help="more devices, as above (repeatable)")
+    parser.add_argument("--nvme-driver", action="store_true",
+                        help="let the kernel's own driver have the NVMe devices that are not bound to vfio-pci")
     parser.add_argument("--qmp", action="store_true",
                         help="let the guest command its own machine, through /dev/virtio-ports/qmp")
     parser.add_argument("--qemu", action="append", default=[], metavar="ARG",
@@ -189,7 +191,7 @@ def kernel_parameters(options):
     return " ".join([
         "console=ttyS0 panic=-1 oops=panic iommu=nopt",
         # The NVMe devices are VFIO's from the start.
-        "initcall_blacklist=nvme_init",
+        "" if options.nvme_driver else "initcall_blacklist=nvme_init",
         "root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose ro",
         f"init={init}", IOMMUS[options.iommu][1], *options.append,
     ])

@@ -92,6 +92,7 @@ CoreWorld::CoreWorld(BrokerOptions options) {
   options.sysfs_root = sysfs_;
   options.signals = &signals;
   options.find_holders = [this](const FileIdentity&) { return holders; };
+  options.cpuinfo = sysfs_ + "/proc/cpuinfo";
   broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
   const absl::Status started = broker->Start();
   EXPECT_TRUE(started.ok()) << started;

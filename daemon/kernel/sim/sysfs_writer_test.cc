@@ -22,16 +22,17 @@ class SysfsWriterTest : public testing::Test {
   }
   ~SysfsWriterTest() override { fs::remove_all(root_); }
 
-  void WriteSample() {
-    const auto simulation = ReadSimulationFile("deploy/simulation/two_nvme.textproto");
+  void WriteSample(const std::string& name = "two_nvme.textproto") {
+    const auto simulation = ReadSimulationFile("deploy/simulation/" + name);
     ASSERT_TRUE(simulation.ok()) << simulation.status();
     devices_ = *ParseSimulation(*simulation);
-    const absl::Status status = WriteSysfs(root_.string(), devices_);
+    hierarchy_ = *ParseHierarchy(*simulation, devices_);
+    const absl::Status status = WriteSysfs(root_.string(), devices_, hierarchy_);
     ASSERT_TRUE(status.ok()) << status;
   }
 
   void Update(bool present, const std::string& cdev) {
-    const absl::Status status = UpdateSysfs(root_.string(), devices_, {.bus = 1}, present, cdev);
+    const absl::Status status = UpdateSysfs(root_.string(), devices_, hierarchy_, {.bus = 1}, present, cdev);
     EXPECT_TRUE(status.ok()) << status;
   }
 
@@ -52,6 +53,7 @@ class SysfsWriterTest : public testing::Test {
 
   fs::path root_;
   std::vector<DeviceSpec> devices_;
+  HierarchySpec hierarchy_;
 };
 
 TEST_F(SysfsWriterTest, DescribesADevice) {
@@ -104,6 +106,16 @@ TEST_F(SysfsWriterTest, PutsDevicesBelowThePortsThatLeadToThem) {
   EXPECT_NE(fs::canonical(root_ / "bus/pci/devices/0000:02:00.0").parent_path(), port);
 }
 
+TEST_F(SysfsWriterTest, PutsASwitchsPortsBetweenItsDevicesAndTheRootPort) {
+  WriteSample("accelerators.textproto");
+  const fs::path device = fs::canonical(root_ / "bus/pci/devices/0000:9b:00.0");
+  EXPECT_EQ(device.lexically_relative(root_), "devices/pci0000:80/0000:80:01.0/0000:98:00.0/0000:99:01.0/0000:9b:00.0");
+  const std::string root_port = Read(device.parent_path().parent_path().parent_path() / "config");
+  EXPECT_EQ(root_port.substr(0x18, 3), std::string("\x80\x98\x9c"));
+  EXPECT_EQ(root_port[0x42] & 0xf0, 0x40);  // PCI Express: a root port
+  EXPECT_EQ(Read("proc/cpuinfo"), "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\n\n");
+}
+
 TEST_F(SysfsWriterTest, FillsIommuGroups) {
   WriteSample();
   const fs::path nvme = root_ / "bus/pci/devices/0000:01:00.0";
@@ -138,12 +150,12 @@ TEST_F(SysfsWriterTest, TakesADeviceAwayAndBringsItBackAsItWas) {
 TEST_F(SysfsWriterTest, MakesNoTreeWhereThereIsNone) {
   WriteSample();
   fs::remove_all(root_);
-  EXPECT_FALSE(UpdateSysfs(root_.string(), devices_, {.bus = 1}, /*present=*/true, "vfio0").ok());
+  EXPECT_FALSE(UpdateSysfs(root_.string(), devices_, hierarchy_, {.bus = 1}, /*present=*/true, "vfio0").ok());
   EXPECT_FALSE(fs::exists(root_));
 }
 
 TEST_F(SysfsWriterTest, SaysWhatItCouldNotWrite) {
-  const absl::Status status = WriteSysfs("/proc/p2pd", {});
+  const absl::Status status = WriteSysfs("/proc/p2pd", {}, {});
   EXPECT_FALSE(status.ok());
 }
 

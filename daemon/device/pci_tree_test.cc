@@ -1,0 +1,103 @@
+#include "daemon/device/pci_tree.h"
+
+#include "daemon/device/testing/pci_machine.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+using ::p2pd::testing::Express;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class PciTreeTest : public ::testing::Test {
+ protected:
+  PciTree Read() {
+    auto tree = ReadPciTree(machine_.sysfs());
+    EXPECT_TRUE(tree.ok()) << tree.status();
+    return *std::move(tree);
+  }
+  static PciAddress Address(const char* text) { return *PciAddress::Parse(text); }
+  static std::vector<std::string> WayUp(const PciTree& tree, const char* from) {
+    std::vector<std::string> way;
+    for (const PciFunction* function : tree.WayUp(Address(from))) way.push_back(function->address.ToString());
+    return way;
+  }
+
+  testing::PciMachine machine_;
+};
+
+TEST_F(PciTreeTest, ReadsAFunctionAndWhatItHangsBelow) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort, 0x1d);
+  machine_.Add({.address = "0000:01:00.0", .above = "0000:00:01.0", .vendor = 0x8086, .device = 0x1592, .group = 7});
+  const PciTree tree = Read();
+  const PciFunction& device = tree.functions.at(Address("0000:01:00.0"));
+  EXPECT_EQ(device.vendor, 0x8086);
+  EXPECT_EQ(device.device, 0x1592);
+  EXPECT_EQ(device.class_code, 0x010802u);
+  EXPECT_EQ(device.iommu_group, 7);
+  EXPECT_EQ(device.numa_node, -1);
+  EXPECT_EQ(device.root_bus, "pci0000:00");
+  EXPECT_EQ(device.upstream, Address("0000:00:01.0"));
+  EXPECT_FALSE(device.is_bridge());
+  const PciFunction& port = tree.functions.at(Address("0000:00:01.0"));
+  EXPECT_TRUE(port.is_bridge());
+  EXPECT_EQ(port.upstream, std::nullopt);
+  EXPECT_EQ(port.iommu_group, -1);
+  EXPECT_TRUE(port.config.redirects());
+  EXPECT_THAT(WayUp(tree, "0000:01:00.0"), ElementsAre("0000:01:00.0", "0000:00:01.0"));
+}
+
+TEST_F(PciTreeTest, AVirtualFunctionsBridgeIsItsPhysicalFunctions) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort);
+  machine_.AddDevice("0000:01:00.0", "0000:00:01.0");
+  // On a bus of its own that no bridge has.
+  machine_.Add({.address = "0000:02:00.1", .above = "pci0000:00", .physical_function = "0000:01:00.0"});
+  EXPECT_THAT(WayUp(Read(), "0000:02:00.1"), ElementsAre("0000:02:00.1", "0000:00:01.0"));
+}
+
+TEST_F(PciTreeTest, ADomainBelowAFunctionOfAnotherHasItsOwnRootBus) {
+  machine_.AddDevice("0000:00:0e.0", "pci0000:00");
+  machine_.AddPort("10000:e0:06.0", "pci0000:00/0000:00:0e.0/pci10000:e0", Express::kRootPort);
+  machine_.AddDevice("10000:e1:00.0", "10000:e0:06.0");
+  const PciTree tree = Read();
+  EXPECT_THAT(WayUp(tree, "10000:e1:00.0"), ElementsAre("10000:e1:00.0", "10000:e0:06.0"));
+  EXPECT_EQ(tree.functions.at(Address("10000:e1:00.0")).root_bus, "pci10000:e0");
+  EXPECT_EQ(tree.functions.at(Address("0000:00:0e.0")).root_bus, "pci0000:00");
+}
+
+TEST_F(PciTreeTest, AWayWithAGapIsNoWay) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort);
+  machine_.AddDevice("0000:01:00.0", "0000:00:01.0");
+  PciTree tree = Read();
+  tree.functions.erase(Address("0000:00:01.0"));
+  EXPECT_THAT(WayUp(tree, "0000:01:00.0"), IsEmpty());
+  EXPECT_THAT(WayUp(tree, "0000:09:00.0"), IsEmpty());
+}
+
+TEST_F(PciTreeTest, AWayThatGoesRoundIsNoWay) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort);
+  PciTree tree = Read();
+  tree.functions.at(Address("0000:00:01.0")).upstream = Address("0000:00:01.0");
+  EXPECT_THAT(WayUp(tree, "0000:00:01.0"), IsEmpty());
+}
+
+TEST_F(PciTreeTest, ShowsWhatChangedSinceItWasReadLast) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort, 0x1d);
+  const PciTree before = Read();
+  machine_.Remove("0000:00:01.0");
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort, 0x11);
+  EXPECT_TRUE(before.functions.begin()->second.config.redirects());
+  EXPECT_FALSE(Read().functions.begin()->second.config.redirects());
+}
+
+TEST_F(PciTreeTest, SaysWhichFolderIsMissing) {
+  const auto tree = ReadPciTree(machine_.sysfs() + "/none");
+  EXPECT_EQ(tree.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(tree.status().message()), HasSubstr("bus/pci/devices"));
+}
+
+}  // namespace
+}  // namespace p2pd
