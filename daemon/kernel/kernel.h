@@ -168,11 +168,20 @@ class Kernel {
   virtual absl::Status HotReset(FdRef device) = 0;
 
   // Has the kernel signal `eventfd` from now on, in place of the one before; with none, nothing is signalled.
-  // Forgotten with the device's last close. kRequest comes at once and then every 10 s until the device is
-  // closed. kError carries no severity, and revokes nothing: after a fatal error the port has reset everything
-  // below it, COMMAND reads 0, BARs answer nobody, and dma-bufs still count as live, until the device is closed
-  // and bound anew. Errors: EBADF, EINVAL (no eventfd; kernels before 7.3 also: kError of a device that is not
-  // PCI Express). [vfio_pci_intrs.c: set_ctx_trigger_single; pci_core: get_irq_count, aer_err_detected, request]
+  // Forgotten with the device's last close.
+  //
+  // kRequest comes at once and then every 10 s until the device is closed. Its character device and, in sysfs, its
+  // driver are gone by then. Everything works meanwhile, exports too, but for what needs the lock that whoever
+  // removes the device holds: binding fails with EAGAIN, resets do after they have revoked, and the last close
+  // resets nothing. [vfio_main.c: vfio_unregister_group_dev]
+  //
+  // kError carries no severity, and revokes nothing. After a fatal error the port has reset everything below it
+  // and restored nothing: COMMAND reads 0, BARs answer nobody, and dma-bufs still count as live. ResetDevice
+  // leaves it so; writing memory decode on brings back the BARs alone; closing and binding anew, everything.
+  // [pci_core: aer_err_detected; pcie/err.c: pcie_do_recovery]
+  //
+  // Errors: EBADF, EINVAL (no eventfd; older kernels also: kError of a device that is not PCI Express, which 7.3
+  // takes and never signals). [vfio_pci_intrs.c: set_ctx_trigger_single; pci_core: get_irq_count]
   virtual absl::Status SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) = 0;
 
   // Configuration space as VFIO shows it. COMMAND must be written as two bytes at offset 4; writing it

@@ -219,6 +219,7 @@ absl::StatusOr<HotResetInfo> LinuxKernel::GetHotResetInfo(FdRef device) {
     memcpy(devices.data(), buffer.data() + kHeader, header.count * kEntry);
     HotResetInfo info = {.members = {}, .all_owned = (header.flags & uapi::kPciHotResetFlagDevIdOwned) != 0};
     std::transform(devices.begin(), devices.end(), std::back_inserter(info.members), ToMember);
+    std::sort(info.members.begin(), info.members.end());
     return info;
   }
 }

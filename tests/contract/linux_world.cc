@@ -69,6 +69,7 @@ class LinuxWorld final : public World {
 
   void Unbind(Role role) override {
     // The write lasts until the device is closed; sysfs shows no driver as soon as it begins.
+    if (unbinding_.joinable()) unbinding_.join();
     left_ = false;
     unbinding_ = std::thread([this, address = AddressOf(role).ToString()] {
       std::ofstream("/sys/bus/pci/drivers/vfio-pci/unbind") << address << std::flush;

@@ -128,7 +128,7 @@ TEST_F(SignalTest, WaitsForEveryOpenAlsoThoseThatAreNotBound) {
   const UniqueFd request = NewEventFd();
   ASSERT_THAT(Arm(device_, DeviceSignal::kRequest, request), Succeeds());
   TheWorld().Unbind(Role::kSecondNvme);
-  ASSERT_TRUE(EventuallySignalled(request));
+  EXPECT_TRUE(EventuallySignalled(request));
   device_.Reset();
   // The reset that comes with a bind needs a lock that the unbinding holds.
   EXPECT_THAT(kernel().BindDevice(other, context_), FailsWith(EAGAIN));
@@ -137,7 +137,7 @@ TEST_F(SignalTest, WaitsForEveryOpenAlsoThoseThatAreNotBound) {
   ExpectGoneAndReturn();
 }
 
-// A device that is asked back, with plain memory's engine to see what it still gives away.
+// An NVMe that is asked back while a window of its memory is mapped for a DMA engine.
 class RemovalTest : public DmaTest {
  protected:
   void SetUp() override {
