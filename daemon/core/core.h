@@ -46,7 +46,7 @@ bool IsManaged(const SysfsDevice& device, const BrokerOptions& options);
 std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& managed,
                                               const std::vector<MergedContext>& merged);
 
-std::string NameOf(const PciAddress& address);  // "devices/0000:3a:00.0"
+std::string DeviceName(const PciAddress& address);  // "devices/0000:3a:00.0"
 absl::Status DeviceError(const DeviceEntry& device, absl::StatusCode code, Reason reason, absl::string_view step,
                          absl::string_view what, absl::string_view hint);
 // Whether the device can take part in anything just now, at all.

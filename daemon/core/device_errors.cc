@@ -21,7 +21,7 @@ absl::Status Core::WaitForSignals(const PciAddress& address, const VfioDevice& v
   if (options.signals == nullptr) return absl::OkStatus();
   for (const DeviceSignal signal : {DeviceSignal::kError, DeviceSignal::kRequest}) {
     UniqueFd eventfd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!eventfd.valid()) return ErrnoError("eventfd", NameOf(address), errno);
+    if (!eventfd.valid()) return ErrnoError("eventfd", DeviceName(address), errno);
     const absl::Status armed = vfio.SetSignal(signal, eventfd);
     // A device that is not PCI Express has no errors to tell of.
     if (absl::IsInvalidArgument(armed) && signal == DeviceSignal::kError) continue;
@@ -65,7 +65,7 @@ bool Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
 
 void Core::BeginError(CoreLock& lock, DeviceEntry& device) {
   RevokeOrder order = {.kind = OperationKind::kDeviceError,
-                       .reason = absl::StrCat(NameOf(device.view.address), " told of an error"),
+                       .reason = absl::StrCat(DeviceName(device.view.address), " told of an error"),
                        .devices = {device.view.address},
                        .restore = true,
                        .deadline = absl::ZeroDuration()};

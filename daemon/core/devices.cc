@@ -19,7 +19,7 @@ absl::Status CheckMerged(const std::vector<MergedContext>& contexts, const std::
       return MakeError(absl::StatusCode::kNotFound,
                        {.reason = Reason::kNotFound,
                         .step = context.origin,
-                        .object = absl::StrCat("merged context of ", NameOf(address)),
+                        .object = absl::StrCat("merged context of ", DeviceName(address)),
                         .hint = "merge devices that are bound to vfio-pci, or that managed_devices names"},
                        "p2pd manages no such device");
     }
@@ -41,14 +41,16 @@ std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& ma
   return ContextClosure(managed, together);
 }
 
-std::string NameOf(const PciAddress& address) { return absl::StrCat("devices/", address.ToString()); }
+std::string DeviceName(const PciAddress& address) { return absl::StrCat("devices/", address.ToString()); }
 
 absl::Status DeviceError(const DeviceEntry& device, absl::StatusCode code, Reason reason, absl::string_view step,
                          absl::string_view what, absl::string_view hint) {
-  return MakeError(
-      code,
-      {.reason = reason, .step = std::string(step), .object = NameOf(device.view.address), .hint = std::string(hint)},
-      what);
+  return MakeError(code,
+                   {.reason = reason,
+                    .step = std::string(step),
+                    .object = DeviceName(device.view.address),
+                    .hint = std::string(hint)},
+                   what);
 }
 
 // Whether the device can take part in anything just now, at all.
@@ -84,7 +86,7 @@ absl::Status Broker::Start() {
       return MakeError(absl::StatusCode::kNotFound,
                        {.reason = Reason::kNotFound,
                         .step = "find managed devices",
-                        .object = NameOf(address),
+                        .object = DeviceName(address),
                         .hint = "lspci -D lists what is there"},
                        "no such PCI device");
     }
@@ -168,7 +170,7 @@ absl::Status Core::CheckContext(const DeviceEntry& device, absl::string_view ste
     const DeviceView& view = tables.devices.at(sibling).view;
     if (sibling == device.view.address || view.state != DeviceState::kTainted) continue;
     return DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, step,
-                       absl::StrCat(NameOf(sibling), " of the same context is TAINTED: ", view.state_reason),
+                       absl::StrCat(DeviceName(sibling), " of the same context is TAINTED: ", view.state_reason),
                        "p2pctl device show tells more");
   }
   return absl::OkStatus();
@@ -179,7 +181,7 @@ absl::StatusOr<DeviceEntry*> Core::RequireDevice(const PciAddress& address) {
   return MakeError(absl::StatusCode::kNotFound,
                    {.reason = Reason::kNotFound,
                     .step = "find device",
-                    .object = NameOf(address),
+                    .object = DeviceName(address),
                     .hint = "p2pctl devices lists what p2pd manages"},
                    "p2pd manages no such device");
 }
@@ -198,14 +200,14 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                                    const PciAddress& address, Done<DeviceView>& finish) {
   constexpr absl::string_view kStep = "OpenDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, NameOf(address), device));
+  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, DeviceName(address), device));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
   P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
   for (const PciAddress& sibling : tables.ContextOf(*device).devices) {
     const auto driver = tables.devices.at(sibling).view.driver;
     if (!driver.has_value() || (sibling != address && driver == session.view.id)) continue;
     return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceBusy, kStep,
-                       absl::StrCat(sibling == address ? "it" : NameOf(sibling) + " of the same context",
+                       absl::StrCat(sibling == address ? "it" : DeviceName(sibling) + " of the same context",
                                     " is driven by sessions/", driver->value()),
                        "a device has one driver, and all drivers in one context are one session");
   }

@@ -27,7 +27,7 @@ std::string GoneBecause(const std::vector<FileHolder>& holders) {
 void Core::BeginRemoval(CoreLock& lock, DeviceEntry& device) {
   RevokeOrder order = DriverEnd({device.view.address}, std::nullopt);
   order.kind = OperationKind::kUnplug;
-  order.reason = absl::StrCat(NameOf(device.view.address), " is unbound or unplugged");
+  order.reason = absl::StrCat(DeviceName(device.view.address), " is unbound or unplugged");
   order.leave = true;
   order.deadline = std::min(kPatience, options.quiesce_deadline);
   TellHolders(lock, device, order.reason);

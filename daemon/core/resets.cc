@@ -24,7 +24,7 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const Reset
                               Done<OperationView>& finish) {
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(args.device));
   if (device->view.driver != session.view.id) {
-    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, NameOf(args.device), device).status());
+    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(args.device), device).status());
   }
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, "ResetDevice"));
   if (args.scope == ResetScope::kBus) {
@@ -46,7 +46,7 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const Reset
 
 RevokeOrder Core::ResetOrder(const SessionEntry& session, std::vector<PciAddress> devices) {
   RevokeOrder order = {.kind = OperationKind::kReset,
-                       .reason = absl::StrCat(NameOf(devices.front()), " is being reset"),
+                       .reason = absl::StrCat(DeviceName(devices.front()), " is being reset"),
                        .devices = std::move(devices),
                        .restore = true};
   const auto is_reset = [&](const PciAddress& device) {
@@ -97,7 +97,7 @@ absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const Pc
       continue;
     }
     if (device->view.driver != session.view.id) {
-      P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, NameOf(member.address), device).status());
+      P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(member.address), device).status());
     }
     if (const absl::Status usable = CheckUsable(*device, ""); !usable.ok()) {
       obstacles.push_back(absl::StrCat(member.address.ToString(), " is ", Name(device->view.state)));
@@ -183,7 +183,7 @@ absl::Status Core::BeginRecovery(CoreLock& lock, SessionEntry& session, const Pc
                                  Done<OperationView>& finish) {
   constexpr absl::string_view kStep = "RecoverDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, NameOf(address), device).status());
+  P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(address), device).status());
   if (device->view.state != DeviceState::kFaulted) {
     return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, kStep,
                        absl::StrCat("it is ", Name(device->view.state), ", not FAULTED"),
@@ -197,7 +197,7 @@ absl::Status Core::BeginRecovery(CoreLock& lock, SessionEntry& session, const Pc
   }
   RevokeOrder order = DriverEnd({address}, device->view.driver);
   order.kind = OperationKind::kRecovery;
-  order.reason = absl::StrCat(NameOf(address), " is being bound afresh");
+  order.reason = absl::StrCat(DeviceName(address), " is being bound afresh");
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
   return absl::OkStatus();
