@@ -6,6 +6,7 @@
 #ifndef P2PD_DAEMON_CORE_BROKER_H_
 #define P2PD_DAEMON_CORE_BROKER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,14 @@ class Watcher {
   virtual void OnEvent(const std::shared_ptr<const Event>& event) = 0;
 };
 
+// A request that policy refused.
+struct Denial {
+  SessionView session;
+  Action action = Action::kObserve;
+  std::string object;
+  Verdict verdict;
+};
+
 // Devices that are to share one iommufd beyond those that must, and where that was said.
 struct MergedContext {
   std::vector<PciAddress> devices;
@@ -44,6 +53,7 @@ struct BrokerOptions {
   std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
   QuotaLimits quota;
+  std::function<void(const Denial&)> on_denied = nullptr;  // called under core's lock: it may only queue
 };
 
 class Core;
@@ -100,6 +110,8 @@ class Broker {
 
   // Snapshot, IN_SYNC, then changes, without a gap, until the watcher is dropped (held weakly).
   absl::Status Watch(SessionId viewer, std::weak_ptr<Watcher> watcher);
+  // The same for p2pd itself, which is no session, sees everything and has no quota.
+  void WatchAll(std::weak_ptr<Watcher> watcher);
 
   // ---- Devices -----------------------------------------------------------------------------------------
 
@@ -138,6 +150,8 @@ class Broker {
                      Done<OperationView> done);
   void RevokeExport(SessionId session, const std::string& request_id, ExportId id, const std::string& reason,
                     Done<OperationView> done);
+  // Whether policy lets this peer administer p2pd itself, as `step` would. Errors: PermissionDenied.
+  absl::Status CheckAdmin(const PeerIdentity& peer, const std::string& step) const;
 
  private:
   const std::shared_ptr<Core> core_;  // tasks in flight hold it too
