@@ -6,9 +6,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "daemon/bus/bus_properties.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -101,11 +100,11 @@ TEST_F(BusObjectsTest, AResetIsSeenByItsGeneration) {
   EXPECT_NE(watcher_.Get(kDiskPath, kDeviceInterface, "Generation"), before);
 }
 
-TEST_F(BusObjectsTest, ManyChangesAreFewSignals) {
+TEST_F(BusObjectsTest, AnObjectSignalsAtMostTenTimesASecond) {
   RawClient client(daemon_.fd_path());
   client.Hello();
-  constexpr int kResets = 100;
-  for (int i = 0; i < kResets; ++i) {
+  const absl::Time began = absl::Now();
+  for (int i = 0; i < 100; ++i) {  // five changes of state each
     v1::ResetDeviceRequest request;
     request.set_name(kDisk);
     request.set_request_id(std::to_string(i));
@@ -115,9 +114,8 @@ TEST_F(BusObjectsTest, ManyChangesAreFewSignals) {
   RawClient last(daemon_.fd_path());
   last.Hello();
   watcher_.Await("InterfacesAdded", SessionPath(last), kSessionInterface);
-  // Each reset is five changes of state.
-  EXPECT_LT(watcher_.CountOf("PropertiesChanged", kDiskPath), kResets);
   EXPECT_GE(watcher_.CountOf("PropertiesChanged", kDiskPath), 1);
+  EXPECT_LE(watcher_.CountOf("PropertiesChanged", kDiskPath), (absl::Now() - began) / absl::Milliseconds(100) + 1);
 }
 
 TEST_F(BusObjectsTest, ANameThatIsNotUtf8HidesNobody) {

@@ -212,7 +212,7 @@ TEST_F(DaemonTest, NeverLogsAToken) {
   EXPECT_EQ(ExitCode(), 0);
   std::ifstream file(folder_ + "/log");
   const std::string log(std::istreambuf_iterator<char>(file), {});
-  EXPECT_NE(log.find("'a client'"), std::string::npos) << log;
+  EXPECT_NE(log.find("a client"), std::string::npos) << log;
   EXPECT_NE(log.find("may not RESET devices/0000:01:00.0"), std::string::npos) << log;
   EXPECT_EQ(log.find(token.substr(0, 16)), std::string::npos) << log;
 }
