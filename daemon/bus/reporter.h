@@ -50,6 +50,7 @@ class Reporter {
   EventLog log_;
   BusService bus_;
   std::string told_status_;
+  bool beginning_ = true;
   bool due_ = false;
   EventLoop::Watch timer_;
   std::shared_ptr<EventFeed> feed_;
