@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "daemon/bus/status_line.h"
 #include "daemon/service/log.h"
 #include "daemon/service/notify.h"
@@ -26,21 +27,40 @@ ManagerView Reporter::Manager() const {
           .status = broker_.GetStatus()};
 }
 
-std::string Reporter::Status() { return told_status_ = StatusLine(broker_.GetStatus(), model_.devices()); }
+std::string Reporter::Status() {
+  return told_status_ = StatusLine(broker_.GetStatus(), model_.devices(), slow_.Names());
+}
 
 void Reporter::Hush() {
   feed_.reset();
   timer_.Reset();
+  look_.Reset();
 }
 
 void Reporter::OnEvents(const EventFeed::Batch& batch) {
   for (const auto& event : batch) {
     model_.Apply(*event);
+    slow_.Apply(*event);
     if (const auto entry = log_.EntryFor(*event); entry.has_value()) Log(*entry);
   }
   // What is there before p2pd is on the bus is found there, and is nobody's news.
   if (std::exchange(beginning_, false)) model_.TakeChanges();
+  LookLater();
   TellSoon();
+}
+
+void Reporter::LookLater() {
+  if (looking_ || !slow_.any_running()) return;
+  auto timer = loop_.After(SlowOperations::kSlow / 4, [this] {
+    looking_ = false;
+    for (const LogEntry& entry : slow_.News(absl::Now())) Log(entry);
+    TellSoon();
+    LookLater();
+  });
+  // Without a timer the next event looks.
+  if (!timer.ok()) return;
+  look_ = *std::move(timer);
+  looking_ = true;
 }
 
 void Reporter::TellSoon() {

@@ -13,6 +13,7 @@
 #include "daemon/bus/bus_service.h"
 #include "daemon/bus/event_feed.h"
 #include "daemon/bus/event_log.h"
+#include "daemon/bus/slow_operations.h"
 #include "daemon/core/broker.h"
 #include "daemon/service/event_loop.h"
 
@@ -41,6 +42,8 @@ class Reporter {
   ManagerView Manager() const;
   void OnEvents(const EventFeed::Batch& batch);
   void TellSoon();
+  // Looks for slow operations for as long as any runs.
+  void LookLater();
   void Tell();
 
   EventLoop& loop_;
@@ -48,11 +51,14 @@ class Reporter {
   const ReporterOptions options_;
   BusModel model_;
   EventLog log_;
+  SlowOperations slow_;
   BusService bus_;
   std::string told_status_;
   bool beginning_ = true;
   bool due_ = false;
   EventLoop::Watch timer_;
+  bool looking_ = false;
+  EventLoop::Watch look_;
   std::shared_ptr<EventFeed> feed_;
 };
 

@@ -16,7 +16,8 @@ bool IsOfUse(DeviceState state) {
 
 }  // namespace
 
-std::string StatusLine(const StatusView& status, const std::map<std::string, DeviceView>& devices) {
+std::string StatusLine(const StatusView& status, const std::map<std::string, DeviceView>& devices,
+                       const std::vector<std::string>& slow) {
   std::map<std::string, int> troubled;
   for (const auto& [name, device] : devices) {
     if (!IsOfUse(device.state)) ++troubled[std::string(Name(device.state))];
@@ -25,7 +26,8 @@ std::string StatusLine(const StatusView& status, const std::map<std::string, Dev
   for (const auto& [state, count] : troubled) troubles.push_back(absl::StrCat(count, " ", state));
   return absl::StrCat(Count(status.devices, "device"),
                       troubles.empty() ? "" : absl::StrCat(" (", absl::StrJoin(troubles, ", "), ")"), ", ",
-                      Count(status.sessions, "session"), ", ", Count(status.mappings, "mapping"));
+                      Count(status.sessions, "session"), ", ", Count(status.mappings, "mapping"),
+                      slow.empty() ? "" : absl::StrCat("; slow: ", absl::StrJoin(slow, ", ")));
 }
 
 }  // namespace p2pd

@@ -23,6 +23,8 @@ inline constexpr absl::string_view kDeviceFaulted = "8a924f02d4054e368774b8423ae
 inline constexpr absl::string_view kDeviceGone = "6c18fbbf1a9d44e785183c46355d15a6";
 // A device that was TAINTED, FAULTED or GONE is of use again.
 inline constexpr absl::string_view kDeviceRecovered = "3faf403e570244eca117a69f8baa353b";
+// A reset or revocation runs for longer than a minute: a kernel call may hang.
+inline constexpr absl::string_view kOperationSlow = "5bfe9b0f0a194677b14966c5cba77f41";
 // Policy refused a request.
 inline constexpr absl::string_view kPolicyDenied = "7cdb85fc603d4ca19dd1183952475754";
 // Somebody asked p2pd, over D-Bus, to act on what is not theirs.
