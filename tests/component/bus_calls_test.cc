@@ -124,7 +124,12 @@ TEST_F(BusCallsTest, ACallerThatIsGoneHarmsNobody) {
                              nullptr, "s", kDisk);
     sd_bus_flush(hasty.bus());
   }
-  EXPECT_EQ(client_.Call("ResetDevice", kDisk).error, "");
+  // Their resets may still run.
+  std::string error = "org.p2pd.Broker1.Error.Unavailable";
+  for (int i = 0; i < 1000 && error == "org.p2pd.Broker1.Error.Unavailable"; ++i) {
+    error = client_.Call("ResetDevice", kDisk).error;
+  }
+  EXPECT_EQ(error, "");
 }
 
 // The caller is this test's own user.
