@@ -6,10 +6,13 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/thread_scheduler.h"
+#include "daemon/bus/event_log.h"
+#include "daemon/bus/reporter.h"
 #include "daemon/config/config_text.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/memory_journal.h"
@@ -20,8 +23,10 @@
 #include "daemon/service/event_loop.h"
 #include "daemon/service/log.h"
 #include "daemon/service/loop_signals.h"
+#include "daemon/service/message_ids.h"
 #include "daemon/service/notify.h"
 #include "daemon/service/uevents.h"
+#include "daemon/service/watchdog.h"
 #include "policy/policy_file.h"
 
 namespace p2pd {
@@ -58,15 +63,16 @@ class Socket {
   std::string path_;
 };
 
-std::string Summary(const Broker& broker, const std::string& kernel) {
-  const StatusView status = broker.GetStatus();
-  return absl::StrCat("serves ", status.devices, " devices (", kernel, "), ", status.policy_rules, " policy rules");
+std::string Summary(const std::string& version, const std::string& kernel, const StatusView& status) {
+  return absl::StrCat("p2pd ", version, " serves ", status.devices, " devices (", kernel, "), ", status.policy_rules,
+                      " policy rules");
 }
 
 // Ends every session, in this order: no newcomers, no mappings, then the loop may go.
-void Stop(EventLoop& loop, Broker& broker, Server& server, const Socket& fds, const Socket& grpc) {
+void Stop(EventLoop& loop, Broker& broker, Server& server, Reporter& reporter, const Socket& fds, const Socket& grpc) {
   const std::string status = absl::StrCat("ends ", broker.GetStatus().sessions, " sessions");
-  Log(LogLevel::kInfo, status);
+  Log({.message = status, .id = kServiceStopping});
+  reporter.Hush();
   NotifyStopping(status);
   fds.Remove();
   grpc.Remove();
@@ -87,19 +93,21 @@ absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Sett
   options.connections = connections;
   options.unread_fds = UnreadFdLimitsOf(settings);
   options.hello_deadline = settings.hello_deadline;
+  Reporter reporter(loop, broker, workers, {.version = version, .kernel = machine.kernel_name()});
   options.grpc = {.version = version, .kernel = machine.kernel_name()};
+  options.grpc.capabilities = [&reporter] { return std::vector<CapabilityView>{reporter.BusConnection()}; };
   P2PD_ASSIGN_OR_RETURN(auto server, Server::Start(loop, broker, workers, std::move(options)));
 
   bool stopping = false;
   const auto stop = [&] {
-    if (!std::exchange(stopping, true)) Stop(loop, broker, *server, fds, grpc);
+    if (!std::exchange(stopping, true)) Stop(loop, broker, *server, reporter, fds, grpc);
   };
   P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_term, loop.OnSignal(SIGTERM, stop));
   P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_int, loop.OnSignal(SIGINT, stop));
 
-  const std::string summary = Summary(broker, machine.kernel_name());
-  Log(LogLevel::kInfo, absl::StrCat("p2pd ", version, " ", summary));
-  NotifyReady(summary);
+  P2PD_ASSIGN_OR_RETURN(const auto watchdog, Watchdog::Start(loop, [&broker] { broker.GetStatus(); }));
+  Log({.message = Summary(version, machine.kernel_name(), broker.GetStatus()), .id = kServiceReady});
+  NotifyReady(reporter.Status());
   return loop.Run();
 }
 
@@ -133,6 +141,9 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   options.ready_deadline = settings.ready_deadline;
   options.quota = QuotaLimitsOf(settings);
   options.signals = &signals;
+  options.on_denied = [loop = loop.get()](const Denial& denial) {
+    loop->Post([entry = EntryFor(denial)] { Log(entry); });
+  };
   Broker broker(options, machine->kernel(), scheduler, journal, policy);
   P2PD_RETURN_IF_ERROR(broker.Start());
   std::unique_ptr<Uevents> uevents;

@@ -36,6 +36,14 @@ class Watcher {
   virtual void OnEvent(const std::shared_ptr<const Event>& event) = 0;
 };
 
+// A request that policy refused.
+struct Denial {
+  SessionView session;
+  Action action = Action::kObserve;
+  std::string object;
+  Verdict verdict;
+};
+
 // Devices that are to share one iommufd beyond those that must, and where that was said.
 struct MergedContext {
   std::vector<PciAddress> devices;
@@ -52,6 +60,7 @@ struct BrokerOptions {
   QuotaLimits quota;
   std::function<std::vector<FileHolder>(const FileIdentity&)> find_holders = FindHolders;
   SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
+  std::function<void(const Denial&)> on_denied = nullptr;  // called under core's lock: it may only queue
 };
 
 class Core;
@@ -113,6 +122,8 @@ class Broker {
 
   // Snapshot, IN_SYNC, then changes, without a gap, until the watcher is dropped (held weakly).
   absl::Status Watch(SessionId viewer, std::weak_ptr<Watcher> watcher);
+  // The same for p2pd itself, which is no session, sees everything and has no quota.
+  void WatchAll(std::weak_ptr<Watcher> watcher);
 
   // ---- Devices -----------------------------------------------------------------------------------------
 
@@ -156,6 +167,8 @@ class Broker {
                      Done<OperationView> done);
   void RevokeExport(SessionId session, const std::string& request_id, ExportId id, const std::string& reason,
                     Done<OperationView> done);
+  // Whether policy lets this peer administer p2pd itself, as `step` would. Errors: PermissionDenied.
+  absl::Status CheckAdmin(const PeerIdentity& peer, const std::string& step) const;
 
  private:
   const std::shared_ptr<Core> core_;  // tasks in flight hold it too

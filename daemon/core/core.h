@@ -88,6 +88,9 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::StatusOr<Verdict> Permit(const SessionEntry& session, Action action, const std::string& object,
                                  const DeviceEntry* exporter, const DeviceEntry* importer = nullptr,
                                  const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The error that a refused request gets; whoever wants to know of refusals is told.
+  absl::Status Refuse(const Denial& denial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void BeginWatch(Tables::WatchEntry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   std::vector<UsageView> UsageOf(const SessionEntry& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool MayObserve(SessionId viewer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 

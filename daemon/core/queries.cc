@@ -101,12 +101,25 @@ absl::StatusOr<Verdict> Core::Permit(const SessionEntry& session, Action action,
   if (verdict.allowed) return verdict;
   std::string target = object;
   if (importer != nullptr) absl::StrAppend(&target, " for devices/", importer->view.address.ToString());
+  return Refuse({.session = session.view, .action = action, .object = target, .verdict = std::move(verdict)});
+}
+
+absl::Status Core::Refuse(const Denial& denial) const {
+  if (options.on_denied != nullptr) options.on_denied(denial);
   return MakeError(absl::StatusCode::kPermissionDenied,
                    {.reason = Reason::kPolicy,
-                    .step = std::string(ActionName(action)),
-                    .object = target,
+                    .step = std::string(ActionName(denial.action)),
+                    .object = denial.object,
                     .hint = "the administrator's policy decides"},
-                   absl::StrCat("denied to uid ", session.view.peer.subject.uid, ": ", verdict.reason));
+                   absl::StrCat("denied to uid ", denial.session.peer.subject.uid, ": ", denial.verdict.reason));
+}
+
+absl::Status Broker::CheckAdmin(const PeerIdentity& peer, const std::string& step) const {
+  CoreLock lock(core_->mutex);
+  Verdict verdict = core_->policy->Judge({.subject = peer.subject, .action = Action::kAdmin});
+  if (verdict.allowed) return absl::OkStatus();
+  return core_->Refuse(
+      {.session = {.peer = peer}, .action = Action::kAdmin, .object = step, .verdict = std::move(verdict)});
 }
 
 bool Core::MayObserve(SessionId viewer) {
@@ -240,36 +253,48 @@ absl::StatusOr<OperationView> Broker::GetOperation(SessionId, OperationId id) co
 
 absl::Status Broker::Watch(SessionId viewer, std::weak_ptr<Watcher> weak) {
   CoreLock lock(core_->mutex);
-  Tables& tables = core_->tables;
-  const SessionEntry* session = tables.FindSession(viewer);
-  const auto watcher = weak.lock();
-  if (session == nullptr || session->ended || watcher == nullptr) return SessionEnded();
-  const bool observer = core_->MayObserve(viewer);
-  tables.ForgetGoneWatchers();
+  const SessionEntry* session = core_->tables.FindSession(viewer);
+  if (session == nullptr || session->ended) return SessionEnded();
+  core_->tables.ForgetGoneWatchers();
   P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(HolderOf(*session), Resource::kWatchers));
+  core_->BeginWatch({.viewer = viewer,
+                     .observer = core_->MayObserve(viewer),
+                     .watcher = std::move(weak),
+                     .charge = std::move(charge)});
+  return absl::OkStatus();
+}
+
+void Broker::WatchAll(std::weak_ptr<Watcher> weak) {
+  CoreLock lock(core_->mutex);
+  core_->BeginWatch({.observer = true, .watcher = std::move(weak)});
+}
+
+void Core::BeginWatch(Tables::WatchEntry entry) {
+  const auto watcher = entry.watcher.lock();
+  if (watcher == nullptr) return;
+  const SessionId viewer = entry.viewer;
+  const bool observer = entry.observer;
   // All under one lock: what is not in the snapshot comes as a change.
   const auto show = [&](Tables::Object object, EventType type = EventType::kSnapshot) {
-    core_->mutex.AssertHeld();
+    mutex.AssertHeld();
     watcher->OnEvent(std::make_shared<const Event>(
         Event{.type = type, .sequence = tables.last_sequence, .time = absl::Now(), .object = std::move(object)}));
   };
-  for (const auto& [id, entry] : tables.devices) show(entry.view);
+  for (const auto& [id, device] : tables.devices) show(device.view);
   for (const auto& view : Visible(tables.sessions, viewer, observer)) show(view);
   // What is not announced yet comes as a change, if it comes.
-  for (const auto& [id, entry] : tables.exports) {
-    if (entry.announced && (observer || OwnerOf(entry) == viewer)) show(Show(entry));
+  for (const auto& [id, source] : tables.exports) {
+    if (source.announced && (observer || OwnerOf(source) == viewer)) show(Show(source));
   }
   for (const auto& view : Visible(tables.spaces, viewer, observer)) show(view);
-  for (const auto& [id, entry] : tables.mappings) {
-    if (entry->announced && (observer || OwnerOf(entry) == viewer)) show(Show(entry));
+  for (const auto& [id, mapping] : tables.mappings) {
+    if (mapping->announced && (observer || OwnerOf(mapping) == viewer)) show(Show(mapping));
   }
-  for (const auto& [id, entry] : tables.operations) {
-    if (entry.order.recorded) show(Brief(entry.view));
+  for (const auto& [id, operation] : tables.operations) {
+    if (operation.order.recorded) show(Brief(operation.view));
   }
   show(std::monostate(), EventType::kInSync);
-  tables.watchers.push_back(
-      {.viewer = viewer, .observer = observer, .watcher = std::move(weak), .charge = std::move(charge)});
-  return absl::OkStatus();
+  tables.watchers.push_back(std::move(entry));
 }
 
 }  // namespace p2pd

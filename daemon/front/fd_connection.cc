@@ -8,6 +8,7 @@
 #include "daemon/base/errors.h"
 #include "daemon/front/resource_name.h"
 #include "daemon/service/log.h"
+#include "daemon/service/message_ids.h"
 
 namespace p2pd {
 namespace {
@@ -125,7 +126,7 @@ void FdConnection::OnHello(const v1::Hello& hello) {
   const auto session = around_.broker.OpenSession(peer_.identity, channel_);
   if (!session.ok()) return EndForViolation(std::string(session.status().message()));
   session_ = session->id;
-  Log(LogLevel::kInfo, absl::StrCat(NameOf(*session_), " began: ", Describe(peer_), " as '", hello.client(), "'"));
+  LogSession(kSessionBegan, absl::StrCat("began: ", Describe(peer_), " as '", hello.client(), "'"));
   channel_->Send(WelcomeFrame(*session, around_.version));
 }
 
@@ -152,6 +153,17 @@ void FdConnection::OnMemoryJudged() {
   if (!closed_) UpdateEvents();
 }
 
+void FdConnection::LogSession(absl::string_view id, const std::string& what) const {
+  const PeerIdentity& peer = peer_.identity;
+  Log({.message = absl::StrCat(NameOf(*session_), " ", what),
+       .id = id,
+       .fields = {{"P2PD_SESSION", NameOf(*session_)},
+                  {"P2PD_UID", absl::StrCat(peer.subject.uid)},
+                  {"P2PD_PID", absl::StrCat(peer.pid)},
+                  {"P2PD_UNIT", peer.subject.unit},
+                  {"P2PD_CLIENT", peer.client}}});
+}
+
 void FdConnection::EndForViolation(const std::string& why) {
   Log(LogLevel::kNotice, absl::StrCat("hangs up on ", Describe(peer_), ": ", why));
   channel_->End(why);
@@ -165,7 +177,7 @@ void FdConnection::Close(const std::string& reason) {
   process_ended_.Reset();
   hello_deadline_.Reset();
   if (session_.has_value()) {
-    Log(LogLevel::kInfo, absl::StrCat(NameOf(*session_), " ended: ", reason));
+    LogSession(kSessionEnded, absl::StrCat("ended: ", reason));
     around_.broker.EndSession(*session_, reason);
   }
   around_.workers.Run(

@@ -17,6 +17,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "daemon/base/scheduler.h"
 #include "daemon/base/unique_fd.h"
@@ -61,6 +62,7 @@ class FdConnection : public std::enable_shared_from_this<FdConnection> {
   void OnAckQuiesce(const v1::AckQuiesce& ack);
   void OnOfferMemory(const std::string& name, UniqueFd memory);
   void OnMemoryJudged();
+  void LogSession(absl::string_view id, const std::string& what) const;
   void EndForViolation(const std::string& why);
   void UpdateEvents();
 

@@ -44,6 +44,9 @@ GrpcService::Reactor* GrpcService::Ping(Context* context, const v1::PingRequest*
 
 StatusView GrpcService::StatusFor(SessionId viewer) const {
   StatusView status = broker_.GetStatus(viewer);
+  if (options_.capabilities != nullptr) {
+    for (CapabilityView& capability : options_.capabilities()) status.capabilities.push_back(std::move(capability));
+  }
   const auto session = broker_.GetSession(viewer, viewer);
   if (!session.ok() || options_.usage == nullptr) return status;
   const bool observer = !status.usage.empty() && status.usage.front().used_in_total.has_value();

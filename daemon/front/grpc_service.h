@@ -29,6 +29,8 @@ class GrpcService final : public v1::Broker::CallbackService {
     size_t max_unread_events = 4096;  // of one WatchEvents call, its snapshot aside
     // What the front limits, besides core: what this user holds of it.
     std::function<std::vector<UsageView>(uint32_t uid)> usage = nullptr;
+    // What stands beside the kernel's capabilities.
+    std::function<std::vector<CapabilityView>()> capabilities = nullptr;
   };
   static constexpr int kMaxWatchesASession = 8;
 

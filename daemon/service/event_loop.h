@@ -63,6 +63,9 @@ class EventLoop {
   // The signal must be blocked in every thread (BlockStopSignals before the first thread starts).
   absl::StatusOr<Watch> OnSignal(int signal, Task task);
 
+  // For a library of systemd's that brings its own sources: sd-bus.
+  sd_event* sd() { return event_; }
+
  private:
   EventLoop(sd_event* event, UniqueFd wake_up);
   void RunPosted() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION  // ours would be this file's, always
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -22,6 +25,13 @@ bool StderrIsJournal() {
   struct stat file = {};
   if (stream == nullptr || fstat(STDERR_FILENO, &file) != 0) return false;
   return absl::StrCat(file.st_dev, ":", file.st_ino) == stream;
+}
+
+bool SendToJournal(const LogEntry& entry) {
+  std::vector<std::string> fields = JournalFields(entry);
+  std::vector<iovec> parts;
+  for (std::string& field : fields) parts.push_back({.iov_base = field.data(), .iov_len = field.size()});
+  return sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) == 0;
 }
 
 }  // namespace
@@ -54,20 +64,37 @@ absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view name) {
 
 void SetLogLevel(LogLevel least) { least_level = least; }
 
-std::string FormatLogLine(LogLevel level, absl::string_view message, bool to_journal) {
+LogLevel GetLogLevel() { return least_level; }
+
+std::string FormatLogLine(LogLevel level, absl::string_view message) {
   const std::string text = absl::Utf8SafeCHexEscape(message);
-  if (to_journal) return absl::StrCat("<", static_cast<int>(level), ">", text, "\n");
   if (level == LogLevel::kError || level == LogLevel::kWarning) {
     return absl::StrCat("p2pd: ", LogLevelName(level), ": ", text, "\n");
   }
   return absl::StrCat("p2pd: ", text, "\n");
 }
 
-void Log(LogLevel level, absl::string_view message) {
+std::vector<std::string> JournalFields(const LogEntry& entry) {
+  std::vector<std::string> fields = {
+      absl::StrCat("MESSAGE=", absl::Utf8SafeCHexEscape(entry.message)),
+      absl::StrCat("PRIORITY=", static_cast<int>(entry.level)),
+      "SYSLOG_IDENTIFIER=p2pd",
+  };
+  if (!entry.id.empty()) fields.push_back(absl::StrCat("MESSAGE_ID=", entry.id));
+  for (const LogField& field : entry.fields) {
+    fields.push_back(absl::StrCat(field.name, "=", absl::Utf8SafeCHexEscape(field.value)));
+  }
+  return fields;
+}
+
+void Log(const LogEntry& entry) {
   static const bool to_journal = StderrIsJournal();
-  if (level > least_level) return;
-  const std::string line = FormatLogLine(level, message, to_journal);
+  if (entry.level > least_level) return;
+  if (to_journal && SendToJournal(entry)) return;
+  const std::string line = FormatLogLine(entry.level, entry.message);
   fwrite(line.data(), 1, line.size(), stderr);
 }
+
+void Log(LogLevel level, absl::string_view message) { Log({.level = level, .message = std::string(message)}); }
 
 }  // namespace p2pd

@@ -12,11 +12,15 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "daemon/front/unix_socket.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
+#include "proto/p2pd/v1/broker.grpc.pb.h"
 #include "tests/component/raw_client.h"
 
 namespace p2pd {
@@ -58,6 +62,7 @@ class DaemonTest : public testing::Test {
     pid_ = fork();
     if (pid_ == 0) {
       setenv("NOTIFY_SOCKET", notify.c_str(), 1);
+      setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", 1);
       prepare();
       execv(kProgram, words.data());
       _exit(127);
@@ -87,9 +92,10 @@ class DaemonTest : public testing::Test {
 
 TEST_F(DaemonTest, SaysWhenItIsReadyAndStopsCleanlyOnSigterm) {
   Start({kMachine});
-  EXPECT_EQ(Notification(), "READY=1\nSTATUS=serves 4 devices (simulation), 1 policy rules");
+  EXPECT_EQ(Notification(), "READY=1\nSTATUS=4 devices, 0 sessions, 0 mappings");
   RawClient client(folder_ + "/fds.sock");
   EXPECT_EQ(client.Hello().token().size(), 64u);
+  EXPECT_EQ(Notification(), "STATUS=4 devices, 1 session, 0 mappings");
   kill(pid_, SIGTERM);
   EXPECT_EQ(Notification(), "STOPPING=1\nSTATUS=ends 1 sessions");
   const auto last = client.Read();
@@ -168,6 +174,47 @@ TEST_F(DaemonTest, TakesLimitsFromItsConfiguration) {
   const auto last = second.Read();
   ASSERT_TRUE(last.has_value());
   EXPECT_NE(last->ended().reason().find("sessions"), std::string::npos) << last->ShortDebugString();
+}
+
+TEST_F(DaemonTest, GivesTheWatchdogASignOfLife) {
+  Start({kMachine}, [] {
+    setenv("WATCHDOG_USEC", "20000", 1);
+    unsetenv("WATCHDOG_PID");
+  });
+  EXPECT_EQ(Notification().substr(0, 7), "READY=1");
+  EXPECT_EQ(Notification(), "WATCHDOG=1");
+  EXPECT_EQ(Notification(), "WATCHDOG=1");
+}
+
+TEST_F(DaemonTest, NeverLogsAToken) {
+  Start({kMachine, "--log-level=debug"}, [&] {
+    const int log = open((folder_ + "/log").c_str(), O_CREAT | O_WRONLY, 0600);
+    dup2(log, STDERR_FILENO);
+  });
+  EXPECT_EQ(Notification().substr(0, 7), "READY=1");
+  RawClient client(folder_ + "/fds.sock");
+  const std::string token = client.Hello("a client").token();
+  const auto stub =
+      v1::Broker::NewStub(grpc::CreateChannel("unix:" + folder_ + "/grpc.sock", grpc::InsecureChannelCredentials()));
+  v1::ResetDeviceRequest request;
+  request.set_name("devices/0000:01:00.0");
+  request.set_request_id("1");
+  v1::Operation operation;
+  EXPECT_EQ(stub->ResetDevice(CallAs(token).get(), request, &operation).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  std::string almost = token;
+  almost.back() = almost.back() == '0' ? '1' : '0';
+  EXPECT_EQ(stub->ResetDevice(CallAs(almost).get(), request, &operation).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  client.SendBytes(token);  // no frame: p2pd hangs up, and says why
+  while (client.Read().has_value()) continue;
+  kill(pid_, SIGTERM);
+  EXPECT_EQ(ExitCode(), 0);
+  std::ifstream file(folder_ + "/log");
+  const std::string log(std::istreambuf_iterator<char>(file), {});
+  EXPECT_NE(log.find("a client"), std::string::npos) << log;
+  EXPECT_NE(log.find("may not RESET devices/0000:01:00.0"), std::string::npos) << log;
+  EXPECT_EQ(log.find(token.substr(0, 16)), std::string::npos) << log;
 }
 
 TEST_F(DaemonTest, DoesNotTakeAnotherDaemonsSocket) {

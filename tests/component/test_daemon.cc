@@ -61,6 +61,15 @@ TestDaemon::TestDaemon(TestDaemonOptions options)
   server_options.connections = options.connections;
   server_options.hello_deadline = options.hello_deadline;
   server_options.grpc = {.version = "test", .kernel = "simulation", .max_unread_events = options.max_unread_events};
+  if (!options.bus.empty()) {
+    reporter_ = std::make_unique<Reporter>(*loop_, *broker_, workers_,
+                                           ReporterOptions{.version = "test",
+                                                           .kernel = "simulation",
+                                                           .bus = {.address = options.bus,
+                                                                   .first_retry = absl::Milliseconds(5),
+                                                                   .last_retry = absl::Milliseconds(50)}});
+    server_options.grpc.capabilities = [this] { return std::vector<CapabilityView>{reporter_->BusConnection()}; };
+  }
   server_ = Unwrap(Server::Start(*loop_, *broker_, workers_, std::move(server_options)));
   thread_ = std::thread([this] { EXPECT_TRUE(loop_->Run().ok()); });
 }
@@ -72,6 +81,7 @@ TestDaemon::~TestDaemon() {
   });
   thread_.join();
   server_.reset();
+  reporter_.reset();
   std::filesystem::remove_all(folder_);
 }
 

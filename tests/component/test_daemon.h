@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "daemon/base/thread_scheduler.h"
+#include "daemon/bus/reporter.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/memory_journal.h"
 #include "daemon/front/server.h"
@@ -29,6 +30,8 @@ struct TestDaemonOptions {
   std::string policy =
       "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, MAP_MEMORY, RESET, "
       "ADMIN] } rule { name: 'drive' effect: ALLOW action: DRIVE limits { scrub: NONE } }";
+  // Of a D-Bus bus that p2pd is to be on; "" for none.
+  std::string bus = "";
 };
 
 class TestDaemon {
@@ -54,6 +57,7 @@ class TestDaemon {
   ThreadScheduler scheduler_;
   std::optional<Broker> broker_;
   ThreadScheduler workers_;
+  std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Server> server_;
   std::thread thread_;
 };

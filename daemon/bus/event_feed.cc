@@ -1,0 +1,39 @@
+#include "daemon/bus/event_feed.h"
+
+#include <utility>
+
+namespace p2pd {
+namespace {
+
+bool IsTold(const Event& event) {
+  if (const auto* mapping = std::get_if<MappingView>(&event.object)) return mapping->state == MappingState::kLost;
+  return std::holds_alternative<DeviceView>(event.object) || std::holds_alternative<SessionView>(event.object) ||
+         std::holds_alternative<OperationView>(event.object);
+}
+
+}  // namespace
+
+std::shared_ptr<EventFeed> EventFeed::Create(EventLoop& loop, Handler handler) {
+  return std::shared_ptr<EventFeed>(new EventFeed(loop, std::move(handler)));
+}
+
+void EventFeed::OnEvent(const std::shared_ptr<const Event>& event) {
+  MutexLock lock(mutex_);
+  if (IsTold(*event)) waiting_.push_back(event);
+  if (std::exchange(posted_, true)) return;
+  loop_.Post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Deliver();
+  });
+}
+
+void EventFeed::Deliver() {
+  Batch batch;
+  {
+    MutexLock lock(mutex_);
+    batch.swap(waiting_);
+    posted_ = false;
+  }
+  handler_(batch);
+}
+
+}  // namespace p2pd

@@ -1,0 +1,146 @@
+#!/bin/bash
+# In the VM, with systemd as PID 1: p2pd installed as its files say, and held to what an administrator expects of a
+# service. Run by tests/suites/service.sh; what it changes is gone with the machine.
+# shellcheck disable=SC2016  # The shells that are started expand what stands in single quotes.
+#
+# usage: service_test.sh DEPLOY      DEPLOY: the tree's folder of that name; p2pd and p2pctl are in /run/bin
+set -euo pipefail
+
+deploy=$1
+failed=0
+passed=0
+
+# check WHAT COMMAND...: runs the command and remembers whether it succeeded.
+check() {
+  local what=$1
+  shift
+  if "$@" >/tmp/output 2>&1; then
+    passed=$((passed + 1))
+    echo "ok: $what"
+  else
+    failed=$((failed + 1))
+    echo "FAILED: $what"
+    sed 's/^/    /' /tmp/output
+  fi
+}
+
+# until_true COMMAND...: as soon as it succeeds; no later than after 60 s.
+until_true() {
+  local deadline=$((SECONDS + 60))
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || return 1
+    sleep 0.2
+  done
+}
+
+install_p2pd() {
+  install -m 0755 /run/bin/p2pd /usr/sbin/p2pd
+  install -m 0755 /run/bin/p2pctl /usr/bin/p2pctl
+  install -D -m 0755 "$deploy/bind-devices" /usr/libexec/p2pd/bind-devices
+  install -m 0644 "$deploy"/p2pd.service "$deploy"/p2pd.socket "$deploy"/p2pd-fds.socket "$deploy"/p2pd-bind.service \
+    /etc/systemd/system
+  install -D -m 0644 "$deploy/p2pd.sysusers" /usr/lib/sysusers.d/p2pd.conf
+  install -D -m 0644 "$deploy/p2pd.tmpfiles" /usr/lib/tmpfiles.d/p2pd.conf
+  install -D -m 0644 "$deploy/p2pd.catalog" /usr/lib/systemd/catalog/p2pd.catalog
+  install -D -m 0644 "$deploy/org.p2pd.Broker1.conf" /usr/share/dbus-1/system.d/org.p2pd.Broker1.conf
+  install -d -m 0755 /etc/p2pd
+  cat >/etc/p2pd/policy.textproto <<'POLICY'
+rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP, MAP_MEMORY, RESET]
+       subject { user: "root" group: "p2pd" } }
+rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } subject { user: "root" group: "p2pd" } }
+rule { name: "root steps in" effect: ALLOW action: ADMIN subject { user: "root" } }
+POLICY
+  cat >/etc/p2pd/p2pd.conf <<'CONFIG'
+managed_devices: ["0000:01:00.0", "0000:02:00.0"]
+CONFIG
+  systemd-sysusers p2pd.conf
+  systemd-tmpfiles --create p2pd.conf
+  systemctl daemon-reload
+  busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
+}
+
+as_member() { setpriv --reuid=65534 --regid=65534 --groups="$(getent group p2pd | cut -d: -f3)" "$@"; }
+as_stranger() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+
+show() { systemctl show --value -p "$1" p2pd.service; }
+status_is() { [ "$(show StatusText)" = "$1" ]; }
+is_active() { [ "$(show ActiveState)" = active ]; }
+restarted() { [ "$(show NRestarts)" -gt "$1" ] && is_active; }
+gave_sign() { [ "$(show WatchdogTimestampMonotonic)" -gt "$1" ]; }
+bus_property() { busctl get-property org.p2pd.Broker1 "$1" "org.p2pd.Broker1.$2" "$3"; }
+call_manager() { busctl call org.p2pd.Broker1 /org/p2pd/Broker1 org.p2pd.Broker1.Manager "$@"; }
+refuses() { ! "$@"; }
+# logged ID TEXT: an entry of p2pd's with this MESSAGE_ID has this text among its fields.
+logged() {
+  journalctl --sync
+  journalctl -u p2pd.service -o json "MESSAGE_ID=$1" | grep -qF "$2"
+}
+
+check "everything is installed" install_p2pd
+check "the units are well-formed" systemd-analyze verify --man=no /etc/systemd/system/p2pd*
+check "the catalog is well-formed" journalctl --update-catalog
+
+check "the sockets are there" systemctl start p2pd.socket p2pd-fds.socket
+# Who is the first may give up: under emulation starting takes longer than p2pctl waits.
+check "the first client, a member of the group, starts the service" until_true as_member p2pctl status
+check "nobody else is" refuses as_stranger p2pctl status
+check "the configured devices were bound, and only these" \
+  sh -c 'test "$(ls /sys/bus/pci/drivers/vfio-pci | grep -c ^0000)" = 2'
+check "their driver_override is clear again" grep -qxF '(null)' /sys/bus/pci/devices/0000:01:00.0/driver_override
+check "it is hardened" systemd-analyze security --threshold=25 p2pd.service
+check "it has no capability" grep -qE '^CapEff:\s0+$' "/proc/$(show MainPID)/status"
+
+check "the status line says what there is" until_true status_is "2 devices, 0 sessions, 0 mappings"
+check "a client holds a window and maps it" p2pctl acquire 0000:01:00.0/2+1M --for 0000:02:00.0
+check "the status line follows" until_true status_is "2 devices, 1 session, 1 mapping"
+check "p2pctl status says that it is on D-Bus" sh -c 'p2pctl status | grep -q org.p2pd.Broker1'
+
+disk=/org/p2pd/Broker1/devices/0000_01_00_0
+check "D-Bus has a tree" sh -c "busctl tree org.p2pd.Broker1 | grep -q $disk"
+check "a device can be introspected" sh -c "busctl introspect org.p2pd.Broker1 $disk | grep -q 'Generation.*emits-change'"
+check "anybody may read" as_stranger busctl get-property org.p2pd.Broker1 "$disk" org.p2pd.Broker1.Device State
+check "a stranger may not reset" refuses as_stranger busctl call org.p2pd.Broker1 /org/p2pd/Broker1 \
+  org.p2pd.Broker1.Manager ResetDevice s devices/0000:01:00.0
+check "a member of the group may" as_member busctl call org.p2pd.Broker1 /org/p2pd/Broker1 \
+  org.p2pd.Broker1.Manager ResetDevice s devices/0000:01:00.0
+check "a member may not set the log level" refuses as_member busctl set-property org.p2pd.Broker1 /org/p2pd/Broker1 \
+  org.p2pd.Broker1.Manager LogLevel s debug
+check "root may" busctl set-property org.p2pd.Broker1 /org/p2pd/Broker1 org.p2pd.Broker1.Manager LogLevel s debug
+check "and reads it" test "$(bus_property /org/p2pd/Broker1 Manager LogLevel)" = 's "debug"'
+
+check "the journal has the reset, with its device" logged ef0e4a7b1ed8457c90567ba0ea73082f \
+  '"P2PD_DEVICE":"devices/0000:01:00.0"'
+check "and the denial, with the user" logged 7cdb85fc603d4ca19dd1183952475754 '"P2PD_UID":"65534"'
+check "and the session, with its unit" logged db1f2e27f20044bcb470a3d1d0a4813d '"P2PD_UNIT":"vm.service"'
+check "the catalog explains it" sh -c 'journalctl -x -u p2pd.service | grep -q "Documentation: man:p2pd"'
+
+restarts=$(show NRestarts)
+check "killed, it is back" systemctl kill --signal=KILL p2pd.service
+check "at once" until_true restarted "$restarts"
+check "and on the bus again" until_true bus_property /org/p2pd/Broker1 Manager Version
+check "with no session left" until_true status_is "2 devices, 0 sessions, 0 mappings"
+
+mkdir -p /run/systemd/system/p2pd.service.d
+printf '[Service]\nWatchdogSec=3s\n' >/run/systemd/system/p2pd.service.d/watchdog.conf
+systemctl daemon-reload
+systemctl restart p2pd.service
+restarts=$(show NRestarts)
+sign=$(show WatchdogTimestampMonotonic)
+check "it gives a sign of life" until_true gave_sign "$sign"
+sign=$(show WatchdogTimestampMonotonic)
+check "and another" until_true gave_sign "$sign"
+check "and was not started again" test "$(show NRestarts)" = "$restarts"
+systemctl kill --signal=STOP p2pd.service
+check "without one it is started again" until_true restarted "$restarts"
+
+check "another client holds a window" p2pctl acquire 0000:01:00.0/2+1M --for 0000:02:00.0
+check "the status line knows it" until_true status_is "2 devices, 1 session, 1 mapping"
+systemctl --no-pager status p2pd.service | head -n 12 || true
+check "it stops" systemctl stop p2pd.service p2pd.socket p2pd-fds.socket
+check "cleanly" test "$(show Result)/$(show ExecMainStatus)" = success/0
+check "having ended its session" logged b0e8e04a87ec42c5a3ef336df8472b96 'ends 1 sessions'
+check "nothing is mapped: nobody has iommufd open" \
+  sh -c 'test -z "$(find /proc/[0-9]*/fd -lname /dev/iommu 2>/dev/null)"'
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
