@@ -27,6 +27,7 @@ class NoChannel final : public SessionChannel {
   }
   void RequestQuiesce(const QuiesceNotice&) override {}
   void Resume(const ResumeNotice&) override {}
+  void RevokeDevice(const PciAddress& /*device*/, const std::string& /*reason*/) override {}
   void End(const std::string&) override {}
 };
 
