@@ -159,6 +159,11 @@ grpc::Status FakeBroker::WatchEvents(grpc::ServerContext* context, const v1::Wat
       event.set_type(v1::Event::SNAPSHOT);
       *event.mutable_device() = device;
     }
+    for (const auto& [name, entry] : state_.exports) {
+      v1::Event& event = pending.emplace_back();
+      event.set_type(v1::Event::SNAPSHOT);
+      *event.mutable_export_() = entry;
+    }
     for (const auto& [name, operation] : state_.operations) {
       v1::Event& event = pending.emplace_back();
       event.set_type(v1::Event::SNAPSHOT);
