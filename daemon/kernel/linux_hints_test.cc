@@ -21,6 +21,10 @@ TEST(LinuxHintsTest, SaysThatAFailedResetRevokesTooWhereItDoes) {
   EXPECT_THAT(std::string(HintFor("VFIO_DEVICE_RESET", EAGAIN)), HasSubstr("revoked anyway"));
   EXPECT_THAT(std::string(HintFor("VFIO_DEVICE_RESET", ENOTTY)), HasSubstr("revoked anyway"));
   EXPECT_EQ(std::string(HintFor("VFIO_DEVICE_RESET", EINVAL)).find("revoked"), std::string::npos);
+  for (const int error : {EINVAL, EBUSY, EAGAIN}) {
+    EXPECT_THAT(std::string(HintFor("VFIO_DEVICE_PCI_HOT_RESET", error)), HasSubstr("revoked anyway"));
+  }
+  EXPECT_EQ(std::string(HintFor("VFIO_DEVICE_PCI_HOT_RESET", ENODEV)).find("revoked"), std::string::npos);
 }
 
 TEST(LinuxHintsTest, SaysNothingWhereItKnowsNothing) {

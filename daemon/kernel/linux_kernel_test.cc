@@ -68,6 +68,15 @@ TEST(LinuxKernelTest, NamesTheCallAndTheObjectOfAFailedIoctl) {
   EXPECT_EQ(GetErrorInfo(status).error, ENOTTY);
 }
 
+TEST(LinuxKernelTest, NeverTakesABadEventFdForNone) {
+  const UniqueFd no_device = MemoryOf(4096, 0);
+  LinuxKernel kernel;
+  for (const DeviceSignal signal : {DeviceSignal::kError, DeviceSignal::kRequest}) {
+    EXPECT_EQ(GetErrorInfo(kernel.SetEventFd(no_device, signal, FdRef(-1))).error, EBADF);
+    EXPECT_EQ(GetErrorInfo(kernel.SetEventFd(no_device, signal, std::nullopt)).error, ENOTTY);
+  }
+}
+
 TEST(InspectMemoryTest, TellsWhatAMemfdIs) {
   const UniqueFd file = MemoryOf(8192, F_SEAL_SHRINK);
   ASSERT_EQ(fallocate(file.get(), 0, 0, 4096), 0);

@@ -33,6 +33,9 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
       {Verb::kShareDmaBuf, [&] { return k.ShareDmaBuf(dma_buf).status(); }},
       {Verb::kIsShared, [&] { return k.IsShared(dma_buf).status(); }},
       {Verb::kResetDevice, [&] { return k.ResetDevice(nvme); }},
+      {Verb::kGetHotResetInfo, [&] { return k.GetHotResetInfo(nvme).status(); }},
+      {Verb::kHotReset, [&] { return k.HotReset(nvme); }},
+      {Verb::kSetEventFd, [&] { return k.SetEventFd(nvme, DeviceSignal::kError, std::nullopt); }},
       {Verb::kReadConfig, [&] { return k.ReadConfig(nvme, 0, bytes); }},
       {Verb::kWriteConfig, [&] { return k.WriteConfig(nvme, 0, bytes); }},
       {Verb::kDisableInterrupts, [&] { return k.DisableInterrupts(nvme); }},
@@ -49,12 +52,12 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   };
   ASSERT_EQ(calls.size(), sim::kAllVerbs.size());
   // In an order in which each can succeed: unmap after map, destroy last.
-  for (const Verb verb : {Verb::kOpenDevice,    Verb::kBindDevice,   Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
-                          Verb::kProbeExport,   Verb::kExportDmaBuf, Verb::kShareDmaBuf,   Verb::kIsShared,
-                          Verb::kResetDevice,   Verb::kReadConfig,   Verb::kWriteConfig,   Verb::kDisableInterrupts,
-                          Verb::kOpenContext,   Verb::kAllocIoas,    Verb::kAttachDevice,  Verb::kGetIovaLayout,
-                          Verb::kMapFile,       Verb::kUnmap,        Verb::kDetachDevice,  Verb::kInspectMemory,
-                          Verb::kPrepareMemory, Verb::kDestroyIoas}) {
+  for (const Verb verb :
+       {Verb::kOpenDevice,   Verb::kBindDevice,   Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
+        Verb::kExportDmaBuf, Verb::kShareDmaBuf,  Verb::kIsShared,      Verb::kResetDevice,   Verb::kGetHotResetInfo,
+        Verb::kHotReset,     Verb::kSetEventFd,   Verb::kReadConfig,    Verb::kWriteConfig,   Verb::kDisableInterrupts,
+        Verb::kOpenContext,  Verb::kAllocIoas,    Verb::kAttachDevice,  Verb::kGetIovaLayout, Verb::kMapFile,
+        Verb::kUnmap,        Verb::kDetachDevice, Verb::kInspectMemory, Verb::kPrepareMemory, Verb::kDestroyIoas}) {
     SCOPED_TRACE(std::string(sim::VerbName(verb)));
     const int before = k.CallCount(verb);
     k.FailNth(verb, 1, EIO);
@@ -86,6 +89,20 @@ TEST_F(SimKernelFaultsTest, AFailedResetRevokesWhereLinuxWouldHaveRevoked) {
   EXPECT_EQ(ErrnoOf(kernel_->ResetDevice(nvme)), EAGAIN);
   EXPECT_FALSE(kernel_->CanReach(kEngine, kNvme, 2, 0));
   EXPECT_EQ(ErrnoOf(Map(window)), EEXIST);
+  EXPECT_EQ(Map(window, kIova + kPage), absl::OkStatus());
+}
+
+TEST_F(SimKernelFaultsTest, AFailedHotResetRevokesWhereLinuxWouldHaveRevoked) {
+  const UniqueFd engine = OpenAttached(kEngine);
+  const UniqueFd nvme = OpenBound(kNvme);
+  const UniqueFd window = *kernel_->ExportDmaBuf(nvme, 2, {.start = 0, .length = kPage});
+  ASSERT_EQ(Map(window), absl::OkStatus());
+  kernel_->FailNth(Verb::kHotReset, 1, ENODEV);
+  EXPECT_EQ(ErrnoOf(kernel_->HotReset(nvme)), ENODEV);
+  EXPECT_TRUE(kernel_->CanReach(kEngine, kNvme, 2, 0));
+  kernel_->FailNth(Verb::kHotReset, 1, EAGAIN, FailPoint::kAfterRevoking);
+  EXPECT_EQ(ErrnoOf(kernel_->HotReset(nvme)), EAGAIN);
+  EXPECT_FALSE(kernel_->CanReach(kEngine, kNvme, 2, 0));
   EXPECT_EQ(Map(window, kIova + kPage), absl::OkStatus());
 }
 

@@ -26,6 +26,24 @@ expect() {
   cat "$work/output" "$work/noise" >&2
 }
 
+# The slot's button takes 5 s.
+hotplug='
+  nvme=/sys/bus/pci/devices/0000:02:00.0
+  exec 3<>/dev/virtio-ports/qmp
+  echo "{\"execute\": \"qmp_capabilities\"}" >&3
+  echo "{\"execute\": \"device_del\", \"arguments\": {\"id\": \"nvme2\"}}" >&3
+  while [ -e $nvme ]; do sleep 0.1; done
+  echo gone
+  # QEMU has let go of it once it says so.
+  until read -r event <&3 && [[ $event == *DEVICE_DELETED* ]]; do :; done
+  echo "{\"execute\": \"device_add\", \"arguments\": {\"driver\": \"nvme\", \"id\": \"nvme2\",
+    \"bus\": \"rp2\", \"drive\": \"d2\", \"serial\": \"imp0\"}}" >&3
+  until [ -e $nvme/driver_override ]; do sleep 0.1; done
+  echo vfio-pci >$nvme/driver_override
+  echo 0000:02:00.0 >/sys/bus/pci/drivers_probe
+  echo back "$(ls $nvme/vfio-dev)"
+'
+
 echo '#!/bin/sh
 id -un' >"$work/whoami"
 chmod 700 "$work/whoami"
@@ -36,6 +54,12 @@ expect "a signal's status is the shell's" 137 "" -- sh -c 'kill -KILL $$'
 expect "the four devices are VFIO's" 0 "vfio0 vfio1 vfio2 vfio3" -- sh -c 'echo $(ls /dev/vfio/devices)'
 expect "a chosen device is VFIO's alone" 0 "0000:00:10.0" --bind 0000:00:10.0 \
   -- sh -c 'cd /sys/bus/pci/drivers/vfio-pci && echo 0*'
+expect "more devices come on request" 0 "0000:04:00.0 0000:04:01.0 0000:05:00.0 0000:05:00.1 0000:08:00.0" \
+  --add sets --add switch -- sh -c 'cd /sys/bus/pci/drivers/vfio-pci && echo 0000:0[4-9]*'
+expect "a device behind the switch is in a group with the port above it" 0 "0000:04:00.0 0000:05:00.0" --add switch \
+  -- sh -c 'cd /sys/bus/pci/devices/0000:05:00.0/iommu_group/devices && echo *'
+expect "a device is unplugged and plugged in again" 0 $'gone\nback vfio1' --qmp --timeout 120 \
+  -- bash -c "$hotplug"
 expect "other users run what was copied" 0 nobody --copy "$work/whoami" \
   -- setpriv --reuid=65534 --regid=65534 --clear-groups whoami
 expect "the guest writes to the shared folder" 0 "" --share "$work/share" -- sh -c 'echo hello >/run/share/file'

@@ -67,6 +67,25 @@ TEST(ConfigSpaceTest, OfConventionalPciEndsAfter256Bytes) {
   EXPECT_EQ(config.bytes()[0x34], 0);
 }
 
+TEST(ConfigSpaceTest, RemembersMemoryDecodeThatTheHardwareLost) {
+  ConfigSpace config(ExpressDevice());
+  config.set_command(kCommandMemory | kCommandBusMaster);
+  config.LoseState();
+  EXPECT_EQ(config.command(), 0);
+  EXPECT_TRUE(config.memory_enabled());
+  EXPECT_FALSE(config.decodes_memory());
+  const uint8_t elsewhere[2] = {};
+  config.Write(kCommandOffset + 2, elsewhere);
+  EXPECT_TRUE(config.memory_enabled());
+  const uint8_t off[2] = {};
+  config.Write(kCommandOffset, off);
+  EXPECT_FALSE(config.memory_enabled());
+  const uint8_t on[2] = {kCommandMemory, 0};
+  config.Write(kCommandOffset, on);
+  EXPECT_TRUE(config.memory_enabled());
+  EXPECT_TRUE(config.decodes_memory());
+}
+
 TEST(ConfigSpaceTest, ShowsMsix) {
   DeviceSpec spec = ExpressDevice();
   spec.msix = {.vectors = 65, .bar = 0, .table_offset = 0x2000, .pba_offset = 0x3000};

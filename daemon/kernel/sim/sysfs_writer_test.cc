@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -22,8 +25,24 @@ class SysfsWriterTest : public testing::Test {
   void WriteSample() {
     const auto simulation = ReadSimulationFile("deploy/simulation/two_nvme.textproto");
     ASSERT_TRUE(simulation.ok()) << simulation.status();
-    const absl::Status status = WriteSysfs(root_.string(), *ParseSimulation(*simulation));
+    devices_ = *ParseSimulation(*simulation);
+    const absl::Status status = WriteSysfs(root_.string(), devices_);
     ASSERT_TRUE(status.ok()) << status;
+  }
+
+  void Update(bool present, const std::string& cdev) {
+    const absl::Status status = UpdateSysfs(root_.string(), devices_, {.bus = 1}, present, cdev);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  // Every path of the tree, with what the files and links hold.
+  std::map<std::string, std::string> Everything() {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(root_)) {
+      const fs::path path = entry.path().lexically_relative(root_);
+      all[path] = entry.is_symlink() ? fs::read_symlink(entry.path()).string() : entry.is_directory() ? "" : Read(path);
+    }
+    return all;
   }
 
   std::string Read(const fs::path& path) {
@@ -32,6 +51,7 @@ class SysfsWriterTest : public testing::Test {
   }
 
   fs::path root_;
+  std::vector<DeviceSpec> devices_;
 };
 
 TEST_F(SysfsWriterTest, DescribesADevice) {
@@ -91,6 +111,35 @@ TEST_F(SysfsWriterTest, FillsIommuGroups) {
   EXPECT_EQ(group.filename(), "10");
   EXPECT_EQ(fs::canonical(group / "devices/0000:01:00.0"), fs::canonical(nvme));
   EXPECT_EQ(Read(group / "reserved_regions"), "0x00000000fee00000 0x00000000feefffff msi\n");
+}
+
+TEST_F(SysfsWriterTest, ShowsNeitherDriverNorNodeOfADeviceThatIsBeingUnbound) {
+  WriteSample();
+  const fs::path nvme = root_ / "bus/pci/devices/0000:01:00.0";
+  Update(/*present=*/true, "");
+  EXPECT_FALSE(fs::exists(nvme / "vfio-dev"));
+  EXPECT_FALSE(fs::is_symlink(nvme / "driver"));
+  EXPECT_TRUE(fs::exists(nvme / "config"));
+  Update(/*present=*/true, "vfio9");
+  EXPECT_TRUE(fs::exists(nvme / "vfio-dev/vfio9"));
+  EXPECT_FALSE(fs::exists(nvme / "vfio-dev/vfio0"));
+  EXPECT_TRUE(fs::exists(nvme / "driver"));
+}
+
+TEST_F(SysfsWriterTest, TakesADeviceAwayAndBringsItBackAsItWas) {
+  WriteSample();
+  const auto before = Everything();
+  Update(/*present=*/false, "");
+  for (const auto& [path, content] : Everything()) EXPECT_EQ(path.find("0000:01:00.0"), std::string::npos) << path;
+  Update(/*present=*/true, "vfio0");
+  EXPECT_EQ(Everything(), before);
+}
+
+TEST_F(SysfsWriterTest, MakesNoTreeWhereThereIsNone) {
+  WriteSample();
+  fs::remove_all(root_);
+  EXPECT_FALSE(UpdateSysfs(root_.string(), devices_, {.bus = 1}, /*present=*/true, "vfio0").ok());
+  EXPECT_FALSE(fs::exists(root_));
 }
 
 TEST_F(SysfsWriterTest, SaysWhatItCouldNotWrite) {
