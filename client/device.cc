@@ -46,11 +46,12 @@ absl::Status Device::Ready(uint64_t generation) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Operation> Device::Reset() {
+absl::StatusOr<v1::Operation> Device::Reset(v1::ResetDeviceRequest::Scope scope) {
   internal::Connection* connection = impl_->connection.get();
   if (connection == nullptr) return absl::FailedPreconditionError("the device was closed");
   v1::ResetDeviceRequest request;
   request.set_name(name());
+  request.set_scope(scope);
   request.set_request_id(connection->NextRequestId());
   return connection->Call("ResetDevice", &Stub::ResetDevice, request, connection->NewDeadline());
 }

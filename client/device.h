@@ -26,7 +26,8 @@ class Device {
   const std::string& name() const;
   // The device's fd, bound, for BAR access, configuration space and interrupts; Device::Bar::fd_offset and
   // config_fd_offset say where. Borrowed: a copy, or an mmap, that is still there after Close() taints the
-  // device. Drivers reset by Reset(), never by the fd. -1 once closed.
+  // device. Drivers reset by Reset(), never by the fd. -1 once closed. When SessionOptions::on_device_revoked tells of
+  // the device, close every copy, unmap every mmap, then Close().
   int fd() const;
   // As of the last answer of p2pd about it.
   const v1::Device& info() const;
@@ -36,8 +37,9 @@ class Device {
   absl::Status Ready(uint64_t generation);
 
   // Quiesces the users of the device's windows, resets it and puts the mappings back; returns the receipt.
-  // The device then waits for Ready(). This session is asked to quiesce too: do not block its callback.
-  absl::StatusOr<v1::Operation> Reset();
+  // The device then waits for Ready(). This session is asked to quiesce too: do not block its callback. With scope
+  // BUS all devices that share its slot or bus are reset in one, and each that has a driver waits for it.
+  absl::StatusOr<v1::Operation> Reset(v1::ResetDeviceRequest::Scope scope = v1::ResetDeviceRequest::FUNCTION);
 
   // Closes the fd, then tells p2pd. Every export of the device is revoked, whoever owns it. Later calls return
   // OK. After an error the session may still be the device's driver, and the call can be made again.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/connection.h"
+#include "client/time_to_live.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/unique_fd.h"
 
@@ -33,6 +34,18 @@ const std::string& Export::name() const { return impl_->info.name(); }
 const v1::Window& Export::window() const { return impl_->info.window(); }
 const v1::Export& Export::info() const { return impl_->info; }
 int Export::dma_buf() const { return impl_->dma_buf.get(); }
+
+absl::Status Export::Renew(absl::Duration time_to_live) {
+  internal::Connection* connection = impl_->connection.get();
+  if (connection == nullptr) return absl::FailedPreconditionError("the export was released");
+  v1::RenewExportRequest request;
+  request.set_name(name());
+  internal::SetTimeToLive(time_to_live, request);
+  request.set_request_id(connection->NextRequestId());
+  P2PD_ASSIGN_OR_RETURN(
+      impl_->info, connection->Call("RenewExport", &v1::Broker::Stub::RenewExport, request, connection->NewDeadline()));
+  return absl::OkStatus();
+}
 
 absl::StatusOr<v1::Operation> Export::Release() {
   if (impl_ == nullptr || impl_->connection == nullptr) return v1::Operation();

@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/types.h"
 
 namespace p2p {
@@ -23,10 +25,14 @@ class Export {
 
   const std::string& name() const;
   const v1::Window& window() const;
-  // As p2pd answered when it was made.
+  // As p2pd answered when it was made, or last renewed: expire_time is when it will be revoked.
   const v1::Export& info() const;
   // The dma-buf of an export of grade RAW: exactly its window. Borrowed; -1 for any other, and once released.
   int dma_buf() const;
+
+  // Gives the export a new time to live, from now on, whether it had one or not: after it p2pd revokes the export,
+  // mappings and all. 1 ms to 10 years; infinite: as long as the session lives. Errors: NotFound, the old one is over.
+  absl::Status Renew(absl::Duration time_to_live);
 
   // Closes the dma-buf, then tells p2pd. Returns the receipt of the revocation, an empty one if the export was
   // gone already. Later calls return an empty receipt. After an error the export stands, without its dma-buf,

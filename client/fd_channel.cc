@@ -139,6 +139,9 @@ absl::Status FdChannel::Handle(Packet packet) {
     case v1::ServerFrame::kResumed:
       if (handlers_.on_resumed) handlers_.on_resumed(frame.resumed());
       return absl::OkStatus();
+    case v1::ServerFrame::kDeviceRevoked:
+      if (handlers_.on_device_revoked) handlers_.on_device_revoked(frame.device_revoked());
+      return absl::OkStatus();
     case v1::ServerFrame::kMemoryAccepted: {
       MutexLock lock(mutex_);
       const auto offer = offers_.find(frame.memory_accepted().name());

@@ -33,6 +33,7 @@ class FdChannel : public std::enable_shared_from_this<FdChannel> {
   struct Handlers {
     std::function<void(v1::QuiesceRequested)> on_quiesce;
     std::function<void(const v1::Resumed&)> on_resumed;
+    std::function<void(const v1::DeviceRevoked&)> on_device_revoked;
     std::function<void(const absl::Status&)> on_ended;  // not after Close()
   };
 

@@ -20,6 +20,14 @@ QuiesceRequest& QuiesceRequest::operator=(QuiesceRequest&& other) noexcept {
 
 QuiesceRequest::~QuiesceRequest() { Ack().IgnoreError(); }
 
+std::vector<std::string> QuiesceRequest::devices() const {
+  std::vector<std::string> all = {request_.device()};
+  for (const std::string& device : request_.devices()) {
+    if (device != request_.device()) all.push_back(device);
+  }
+  return all;
+}
+
 std::chrono::steady_clock::time_point QuiesceRequest::deadline() const {
   // libstdc++'s steady_clock is CLOCK_MONOTONIC.
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(request_.deadline_monotonic_ns()));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "client/types.h"
@@ -21,9 +22,13 @@ class QuiesceRequest {
   ~QuiesceRequest();
 
   const std::string& operation() const { return request_.operation(); }
-  // The device whose windows are going: "devices/0000:3a:00.0".
+  // The device whose windows are going: "devices/0000:3a:00.0". Where several are reset in one, the one that was asked
+  // for.
   const std::string& device() const { return request_.device(); }
-  // The device's generation from now on, which its driver gives to Device::Ready().
+  // All whose windows are going: device() first, then those that are reset with it.
+  std::vector<std::string> devices() const;
+  // The generation of device() from now on, which its driver gives to Device::Ready(). For the others ask
+  // Session::GetDevice() once they are AWAITING_DRIVER.
   uint64_t generation() const { return request_.generation(); }
   // At the deadline the mappings are unmapped all the same, and a device that still uses them faults.
   std::chrono::steady_clock::time_point deadline() const;

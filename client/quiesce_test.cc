@@ -2,10 +2,13 @@
 
 #include <utility>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace p2p {
 namespace {
+
+using ::testing::ElementsAre;
 
 class QuiesceTest : public ::testing::Test {
  protected:
@@ -31,6 +34,15 @@ TEST_F(QuiesceTest, SaysWhatIsAsked) {
   EXPECT_EQ(request.device(), "devices/0000:01:00.0");
   EXPECT_EQ(request.generation(), 4u);
   EXPECT_EQ(request.deadline().time_since_epoch(), std::chrono::milliseconds(1500));
+}
+
+TEST_F(QuiesceTest, NamesEveryDeviceOnceTheOneThatWasAskedForFirst) {
+  EXPECT_THAT(NewRequest().devices(), ElementsAre("devices/0000:01:00.0"));
+  v1::QuiesceRequested bus;
+  bus.set_device("devices/0000:01:00.1");
+  for (const char* device : {"devices/0000:01:00.0", "devices/0000:01:00.1"}) bus.add_devices(device);
+  const QuiesceRequest request(std::move(bus), [] { return absl::OkStatus(); });
+  EXPECT_THAT(request.devices(), ElementsAre("devices/0000:01:00.1", "devices/0000:01:00.0"));
 }
 
 TEST_F(QuiesceTest, IsAcknowledgedOnceHoweverOftenItIsSaid) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/connection.h"
+#include "client/time_to_live.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/unique_fd.h"
 
@@ -52,6 +53,7 @@ Request WindowRequest(const WindowOptions& window, std::string request_id) {
   request.mutable_window()->set_offset(window.offset);
   request.mutable_window()->set_length(window.length);
   request.set_grade(window.grade);
+  internal::SetTimeToLive(window.time_to_live, request);
   request.set_request_id(std::move(request_id));
   return request;
 }
@@ -75,7 +77,9 @@ absl::Status CheckCount(absl::string_view step, int answered, size_t asked) {
 }
 
 FdChannel::Handlers MakeHandlers(SessionOptions& options, const std::weak_ptr<FdChannel>& channel) {
-  FdChannel::Handlers handlers = {.on_resumed = std::move(options.on_resumed), .on_ended = std::move(options.on_ended)};
+  FdChannel::Handlers handlers = {.on_resumed = std::move(options.on_resumed),
+                                  .on_device_revoked = std::move(options.on_device_revoked),
+                                  .on_ended = std::move(options.on_ended)};
   if (!options.on_quiesce) return handlers;
   handlers.on_quiesce = [on_quiesce = std::move(options.on_quiesce), channel](v1::QuiesceRequested request) {
     std::string operation = request.operation();
@@ -135,10 +139,17 @@ absl::StatusOr<Device> Session::OpenDevice(absl::string_view name) {
   return device;
 }
 
-absl::StatusOr<v1::Operation> Session::ResetDevice(absl::string_view name) {
+absl::StatusOr<v1::Operation> Session::ResetDevice(absl::string_view name, v1::ResetDeviceRequest::Scope scope) {
   auto request = Named<v1::ResetDeviceRequest>(name);
+  request.set_scope(scope);
   request.set_request_id(connection_->NextRequestId());
   return connection_->Call("ResetDevice", &Stub::ResetDevice, request, connection_->NewDeadline());
+}
+
+absl::StatusOr<v1::Operation> Session::RecoverDevice(absl::string_view name) {
+  auto request = Named<v1::RecoverDeviceRequest>(name);
+  request.set_request_id(connection_->NextRequestId());
+  return connection_->Call("RecoverDevice", &Stub::RecoverDevice, request, connection_->NewDeadline());
 }
 
 absl::StatusOr<v1::Operation> Session::RevokeSession(absl::string_view name, absl::string_view reason) {

@@ -57,8 +57,13 @@ struct SessionOptions {
   // moved to another thread. Without this callback nothing is ever acknowledged: p2pd cuts the mappings off
   // at the deadline and does not put them back.
   std::function<void(QuiesceRequest request)> on_quiesce;
-  // The device works again; mappings of it that are ACTIVE may be used.
+  // The device works again; mappings of it that are ACTIVE may be used. Where a request to quiesce named several
+  // devices, each is told of alone.
   std::function<void(const v1::Resumed& resumed)> on_resumed;
+  // A device that this session drives, or of which it has a dma-buf, is taken away for good: it is unplugged, or an
+  // error has cleared it. Close every copy of the fd and every mmap of it: an unplug waits for that. The Device or
+  // Export stays, with its own copy, until its owner closes it.
+  std::function<void(const v1::DeviceRevoked& revoked)> on_device_revoked;
   // p2pd ended the session or went away; why. Not called when this process ends it.
   std::function<void(const absl::Status& why)> on_ended;
 };
@@ -80,6 +85,9 @@ struct WindowOptions {
   uint64_t length = 0;  // likewise, not 0
   // RAW also gives Export::dma_buf(), where policy allows it: p2pd can take that back only with the whole device.
   v1::Grade grade = v1::MAPPED;
+  // After which p2pd revokes the export, mappings and all, unless it is renewed (Export::Renew); 1 ms to 10 years.
+  // Infinite: it lives as long as its session.
+  absl::Duration time_to_live = absl::InfiniteDuration();
 };
 
 // Who is to reach a window that is acquired, and where. Units are bytes, as in MapOptions.
@@ -139,8 +147,13 @@ class Session {
 
   // Makes this session the device's driver. The device waits for Device::Ready() after that.
   absl::StatusOr<Device> OpenDevice(absl::string_view name);
-  // Resets a device, driven by this session or not, as policy allows; returns the receipt once it is done.
-  absl::StatusOr<v1::Operation> ResetDevice(absl::string_view name);
+  // Resets a device, driven by this session or not, as policy allows; returns the receipt once it is done. With scope
+  // BUS all devices that share its slot or bus are reset in one; FailedPrecondition names each that stands in the way.
+  absl::StatusOr<v1::Operation> ResetDevice(absl::string_view name,
+                                            v1::ResetDeviceRequest::Scope scope = v1::ResetDeviceRequest::FUNCTION);
+  // Tries again to bind a device that is FAULTED, as policy allows (RESET); what rested on it is revoked. Returns the
+  // receipt once that is done. FailedPrecondition if the device is not FAULTED.
+  absl::StatusOr<v1::Operation> RecoverDevice(absl::string_view name);
   // End another's session and all it holds, or take another's export away; the receipt, once that is done. Policy
   // decides (ADMIN). `reason` is for those concerned and the receipt, at most 256 bytes.
   absl::StatusOr<v1::Operation> RevokeSession(absl::string_view name, absl::string_view reason);

@@ -2,6 +2,7 @@
  *
  * usage: c_client SCENARIO FD_SOCKET GRPC_SOCKET */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static struct {
   cnd_t changed;
   p2p_quiesce* request;
   uint64_t resumed_generation;
+  int revoked;
   int ended;
 } news;
 
@@ -46,6 +48,15 @@ static void on_resumed(const p2p_resumed* resumed, void* user) {
   REQUIRE(user == &news);
   mtx_lock(&news.mutex);
   news.resumed_generation = resumed->generation;
+  cnd_broadcast(&news.changed);
+  mtx_unlock(&news.mutex);
+}
+
+static void on_device_revoked(const p2p_device_revoked* revoked, void* user) {
+  REQUIRE(user == &news);
+  REQUIRE(strcmp(revoked->device, EXPORTER) == 0 && strcmp(revoked->reason, "unplugged") == 0);
+  mtx_lock(&news.mutex);
+  news.revoked = 1;
   cnd_broadcast(&news.changed);
   mtx_unlock(&news.mutex);
 }
@@ -66,7 +77,8 @@ static p2p_session* connect_to(char** sockets) {
                                  .on_quiesce = on_quiesce,
                                  .on_resumed = on_resumed,
                                  .on_ended = on_ended,
-                                 .user = &news};
+                                 .user = &news,
+                                 .on_device_revoked = on_device_revoked};
   p2p_session* session = NULL;
   SUCCEEDS(p2p_session_connect(&options, &session, error));
   return session;
@@ -101,7 +113,10 @@ static void devices(char** sockets) {
   p2p_receipt receipt;
   SUCCEEDS(p2p_reset(session, EXPORTER, &receipt, error));
   REQUIRE(receipt.generation == 2 && !receipt.failed && receipt.sessions_acked == 1 && receipt.took_ns == 118000000);
-  REQUIRE(p2p_device_ready(device, 1, error) == -EBUSY);
+  SUCCEEDS(p2p_reset_bus(session, IMPORTER, &receipt, error)); /* the exporter shares its bus */
+  REQUIRE(receipt.generation == 2);
+  REQUIRE(p2p_recover(session, EXPORTER, &receipt, error) == -EBUSY);
+  REQUIRE(p2p_device_ready(device, 2, error) == -EBUSY);
   REQUIRE(p2p_error_reason(error) == P2P_REASON_STALE_GENERATION);
   SUCCEEDS(p2p_device_close(device, error));
   SUCCEEDS(p2p_device_close(NULL, error));
@@ -117,6 +132,12 @@ static void mappings(char** sockets) {
   p2p_export* export = NULL;
   SUCCEEDS(p2p_export_create(session, &window, &export, error));
   REQUIRE(p2p_export_fd(export) == -1 && p2p_export_length(export) == 65536 && p2p_export_generation(export) == 1);
+
+  REQUIRE(p2p_export_expires_ns(export) == 0);
+  SUCCEEDS(p2p_export_renew(export, 1500, error));
+  REQUIRE(p2p_export_expires_ns(export) % UINT64_C(1000000000) == 500000000);
+  SUCCEEDS(p2p_export_renew(export, 0, error));
+  REQUIRE(p2p_export_expires_ns(export) == 0);
 
   p2p_mapping* whole = NULL;
   SUCCEEDS(p2p_map(session, export, space, NULL, &whole, error));
@@ -165,6 +186,8 @@ static void errors(char** sockets) {
   REQUIRE(p2p_session_connect(&nowhere, &session, error) == -ENOTCONN && session == NULL);
   REQUIRE(p2p_error_errno(error) == ENOENT && strcmp(p2p_error_object(error), nowhere.fd_socket) == 0);
   REQUIRE(strstr(p2p_error_hint(error), "systemctl status p2pd") != NULL);
+  nowhere.size = offsetof(p2p_session_options, on_device_revoked); /* of the first header; EINVAL would tell */
+  REQUIRE(p2p_session_connect(&nowhere, &session, error) == -ENOTCONN);
   nowhere.size = 1;
   REQUIRE(p2p_session_connect(&nowhere, &session, error) == -EINVAL);
 
@@ -197,6 +220,8 @@ static void handshake(char** sockets) {
   mtx_unlock(&news.mutex);
   REQUIRE(strcmp(p2p_quiesce_operation(news.request), "operations/1") == 0);
   REQUIRE(strcmp(p2p_quiesce_device(news.request), EXPORTER) == 0);
+  REQUIRE(p2p_quiesce_device_count(news.request) == 2 && p2p_quiesce_device_at(news.request, 2) == NULL);
+  REQUIRE(strcmp(p2p_quiesce_device_at(news.request, 1), IMPORTER) == 0);
   REQUIRE(p2p_quiesce_generation(news.request) == 2 && p2p_quiesce_deadline_ns(news.request) == 123456789);
   REQUIRE(p2p_quiesce_mapping_count(news.request) == 500);
   REQUIRE(strcmp(p2p_quiesce_mapping(news.request, 0), "mappings/3") == 0);
@@ -206,6 +231,9 @@ static void handshake(char** sockets) {
   while (news.resumed_generation == 0) cnd_wait(&news.changed, &news.mutex);
   mtx_unlock(&news.mutex);
   REQUIRE(news.resumed_generation == 2);
+  mtx_lock(&news.mutex);
+  while (!news.revoked) cnd_wait(&news.changed, &news.mutex);
+  mtx_unlock(&news.mutex);
   SUCCEEDS(p2p_session_ended(session, error));
   p2p_ping(session, NULL, error);
   mtx_lock(&news.mutex);

@@ -37,6 +37,7 @@ TEST_F(CClientTest, AcknowledgesResumesAndLearnsOfItsEnd) {
   v1::ServerFrame request;
   request.mutable_quiesce_requested()->set_operation("operations/1");
   request.mutable_quiesce_requested()->set_device(kExporter);
+  for (const char* device : {kExporter, kImporter}) request.mutable_quiesce_requested()->add_devices(device);
   request.mutable_quiesce_requested()->set_generation(2);
   request.mutable_quiesce_requested()->add_mappings("mappings/3");
   request.mutable_quiesce_requested()->set_mapping_count(500);
@@ -51,6 +52,10 @@ TEST_F(CClientTest, AcknowledgesResumesAndLearnsOfItsEnd) {
     resumed.mutable_resumed()->set_operation("operations/1");
     resumed.mutable_resumed()->set_generation(2);
     p2pd_.Send(resumed);
+    v1::ServerFrame revoked;
+    revoked.mutable_device_revoked()->set_device(kExporter);
+    revoked.mutable_device_revoked()->set_reason("unplugged");
+    p2pd_.Send(revoked);
   });
   EXPECT_EQ(Play("handshake"), 0);
   resumer.join();

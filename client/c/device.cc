@@ -54,6 +54,11 @@ p2p_receipt ReceiptOf(const v1::Operation& operation) {
           .mappings_lost = CountMappings(operation, v1::Mapping::LOST)};
 }
 
+int Report(const absl::StatusOr<v1::Operation>& operation, p2p_receipt* receipt, p2p_error* error) {
+  if (operation.ok() && receipt != nullptr) *receipt = ReceiptOf(*operation);
+  return Tell(operation.status(), error);
+}
+
 }  // namespace
 }  // namespace p2p::c
 
@@ -101,7 +106,13 @@ int p2p_device_close(p2p_device* device, p2p_error* error) {
 }
 
 int p2p_reset(p2p_session* session, const char* device, p2p_receipt* receipt, p2p_error* error) {
-  const auto operation = session->session->ResetDevice(device);
-  if (operation.ok() && receipt != nullptr) *receipt = p2p::c::ReceiptOf(*operation);
-  return Tell(operation.status(), error);
+  return p2p::c::Report(session->session->ResetDevice(device), receipt, error);
+}
+
+int p2p_reset_bus(p2p_session* session, const char* device, p2p_receipt* receipt, p2p_error* error) {
+  return p2p::c::Report(session->session->ResetDevice(device, p2p::v1::ResetDeviceRequest::BUS), receipt, error);
+}
+
+int p2p_recover(p2p_session* session, const char* device, p2p_receipt* receipt, p2p_error* error) {
+  return p2p::c::Report(session->session->RecoverDevice(device), receipt, error);
 }

@@ -3,6 +3,7 @@
 #define P2PD_CLIENT_C_HANDLES_H_
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct p2p_session {
 
 struct p2p_quiesce {
   p2p::QuiesceRequest request;
+  std::vector<std::string> devices;
 };
 
 struct p2p_device {

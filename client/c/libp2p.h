@@ -87,7 +87,8 @@ int p2p_error_errno(const p2p_error* error);          /* the kernel's (positive)
 
 /* Sessions -------------------------------------------------------------------------------------------------------- */
 
-/* The exporter is ready again. Mappings that are P2P_MAPPING_ACTIVE may be used. */
+/* The exporter is ready again. Mappings that are P2P_MAPPING_ACTIVE may be used. Where a request to quiesce named
+ * several devices, each is told of alone. */
 typedef struct p2p_resumed {
   const char* operation;
   const char* device;
@@ -95,6 +96,12 @@ typedef struct p2p_resumed {
   uint32_t restored; /* mappings of this session */
   uint32_t lost;
 } p2p_resumed;
+
+/* The device is taken away for good: it is unplugged, or an error has cleared it. */
+typedef struct p2p_device_revoked {
+  const char* device;
+  const char* reason;
+} p2p_device_revoked;
 
 typedef struct p2p_session_options {
   size_t size;                 /* sizeof(p2p_session_options) */
@@ -115,6 +122,11 @@ typedef struct p2p_session_options {
   /* p2pd ended the session or went away. Not called when this process ends it. `why` is valid for this call. */
   void (*on_ended)(const p2p_error* why, void* user);
   void* user; /* given to the callbacks */
+
+  /* A device that this session drives, or of which it has a dma-buf, is revoked: close every copy of the fd and every
+   * mmap of it, an unplug waits for that. The handle stays, with its own copy, until its owner closes or releases it.
+   * `revoked` is valid for this call. */
+  void (*on_device_revoked)(const p2p_device_revoked* revoked, void* user);
 } p2p_session_options;
 
 /* Both sockets are connected when it returns. -EBUSY: see Fork, above. */
@@ -130,8 +142,11 @@ int p2p_ping(p2p_session* session, uint64_t* nanoseconds, p2p_error* error);
 
 /* What p2pd asks this session to stop, until it is acknowledged. Strings are valid until then. */
 const char* p2p_quiesce_operation(const p2p_quiesce* request);
-const char* p2p_quiesce_device(const p2p_quiesce* request);   /* whose windows are going */
-uint64_t p2p_quiesce_generation(const p2p_quiesce* request);  /* of the device, from now on */
+const char* p2p_quiesce_device(const p2p_quiesce* request);  /* whose windows are going, as it was asked for */
+uint64_t p2p_quiesce_generation(const p2p_quiesce* request); /* of that device, from now on */
+size_t p2p_quiesce_device_count(const p2p_quiesce* request); /* whose windows are going, all of them */
+/* One of them: the first is p2p_quiesce_device, the others are reset with it. NULL: no such index. */
+const char* p2p_quiesce_device_at(const p2p_quiesce* request, size_t index);
 uint64_t p2p_quiesce_deadline_ns(const p2p_quiesce* request); /* of CLOCK_MONOTONIC */
 size_t p2p_quiesce_mapping_count(const p2p_quiesce* request); /* of this session, all of them */
 /* The name of one of them. NULL where the list, which can be cut short, has no such index. */
@@ -174,7 +189,7 @@ typedef struct p2p_device_info {
   int32_t numa_node; /* -1: unknown */
 } p2p_device_info;
 
-/* What became of a reset. */
+/* What became of a reset, or of a recovery. */
 typedef struct p2p_receipt {
   uint64_t generation; /* of the device, after it */
   uint64_t took_ns;
@@ -206,6 +221,11 @@ int p2p_device_close(p2p_device* device, p2p_error* error);
 /* Resets a device, driven by this session or not, as policy allows: its windows' users are asked to stop (do not block
  * on_quiesce), and the mappings come back. Returns when that is done. `receipt` may be NULL. */
 int p2p_reset(p2p_session* session, const char* device, p2p_receipt* receipt, p2p_error* error);
+/* Likewise, and with it all devices that share its slot or bus, in one. -EBUSY names each that stands in the way. */
+int p2p_reset_bus(p2p_session* session, const char* device, p2p_receipt* receipt, p2p_error* error);
+/* Tries again to bind a device that is P2P_DEVICE_FAULTED, as policy allows; what rested on it is revoked. Returns when
+ * that is done. -EBUSY: it is not faulted. `receipt` may be NULL. */
+int p2p_recover(p2p_session* session, const char* device, p2p_receipt* receipt, p2p_error* error);
 
 /* Exports and address spaces -------------------------------------------------------------------------------------- */
 
@@ -222,13 +242,19 @@ typedef struct p2p_window {
   uint64_t length; /* likewise, not 0 */
 } p2p_window;
 
-/* A right to a window of a device's BAR. Exclusive between sessions. */
+/* A right to a window of a device's BAR. Exclusive between sessions. It lives as long as the session: for less, see
+ * p2p_export_renew. */
 int p2p_export_create(p2p_session* session, const p2p_window* window, p2p_export** result, p2p_error* error);
 const char* p2p_export_name(const p2p_export* window);
 uint64_t p2p_export_length(const p2p_export* window);
 uint64_t p2p_export_generation(const p2p_export* window); /* of the device, when it was made */
 /* The dma-buf of grade P2P_RAW: exactly the window. Borrowed; -1 for grade P2P_MAPPED. */
 int p2p_export_fd(const p2p_export* window);
+/* Gives the export a time to live, from now on, whether it had one or not: after it p2pd revokes the export, mappings
+ * and all. 1 to 315360000000 (ten years); 0: as long as the session. -ENOENT: the old one is over. */
+int p2p_export_renew(p2p_export* window, uint64_t time_to_live_ms, p2p_error* error);
+/* When it will be revoked, in nanoseconds since 1970, as of p2pd's last answer; 0: it lives as long as the session. */
+uint64_t p2p_export_expires_ns(const p2p_export* window);
 /* Revokes it with every mapping cut from it, closes its dma-buf and frees the handle. */
 int p2p_export_release(p2p_export* window, p2p_error* error);
 

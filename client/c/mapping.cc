@@ -1,10 +1,15 @@
 // Exports, address spaces, memory and what maps them, for C.
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "client/c/error.h"
 #include "client/c/handles.h"
+#include "google/protobuf/util/time_util.h"
 
+using ::google::protobuf::util::TimeUtil;
 using ::p2p::c::Tell;
 
 namespace {
@@ -60,6 +65,15 @@ const char* p2p_export_name(const p2p_export* window) { return window->window.na
 uint64_t p2p_export_length(const p2p_export* window) { return window->window.window().length(); }
 uint64_t p2p_export_generation(const p2p_export* window) { return window->window.info().generation(); }
 int p2p_export_fd(const p2p_export* window) { return window->window.dma_buf(); }
+
+uint64_t p2p_export_expires_ns(const p2p_export* window) {
+  return static_cast<uint64_t>(TimeUtil::TimestampToNanoseconds(window->window.info().expire_time()));
+}
+
+int p2p_export_renew(p2p_export* window, uint64_t time_to_live_ms, p2p_error* error) {
+  const int64_t most = std::min<uint64_t>(time_to_live_ms, INT64_MAX);
+  return Tell(window->window.Renew(most == 0 ? absl::InfiniteDuration() : absl::Milliseconds(most)), error);
+}
 
 int p2p_export_release(p2p_export* window, p2p_error* error) {
   return Free<p2p_export>(

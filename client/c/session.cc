@@ -1,5 +1,6 @@
 // Sessions and what p2pd asks of them, for C.
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "client/c/error.h"
@@ -10,14 +11,16 @@ using ::p2p::c::Tell;
 
 namespace {
 
-// Fields that a later header appends are not in an earlier program's options.
-constexpr size_t kFirstSize = sizeof(p2p_session_options);
+// The first header's options ended with `user`. Fields that a later one appended are not in an earlier program's.
+constexpr size_t kFirstSize = offsetof(p2p_session_options, on_device_revoked);
+static_assert(offsetof(p2p_session_options, user) + sizeof(void*) == kFirstSize);
 
 void Subscribe(const p2p_session_options& given, p2p::SessionOptions& options) {
   void* const user = given.user;
   if (const auto on_quiesce = given.on_quiesce) {
     options.on_quiesce = [on_quiesce, user](p2p::QuiesceRequest request) {
-      on_quiesce(new p2p_quiesce{std::move(request)}, user);
+      std::vector<std::string> devices = request.devices();
+      on_quiesce(new p2p_quiesce{std::move(request), std::move(devices)}, user);
     };
   }
   if (const auto on_resumed = given.on_resumed) {
@@ -28,6 +31,12 @@ void Subscribe(const p2p_session_options& given, p2p::SessionOptions& options) {
                                 .restored = resumed.restored(),
                                 .lost = resumed.lost()};
       on_resumed(&told, user);
+    };
+  }
+  if (const auto on_device_revoked = given.on_device_revoked) {
+    options.on_device_revoked = [on_device_revoked, user](const p2p::v1::DeviceRevoked& revoked) {
+      const p2p_device_revoked told = {.device = revoked.device().c_str(), .reason = revoked.reason().c_str()};
+      on_device_revoked(&told, user);
     };
   }
   if (const auto on_ended = given.on_ended) {
@@ -78,6 +87,12 @@ int p2p_ping(p2p_session* session, uint64_t* nanoseconds, p2p_error* error) {
 
 const char* p2p_quiesce_operation(const p2p_quiesce* request) { return request->request.operation().c_str(); }
 const char* p2p_quiesce_device(const p2p_quiesce* request) { return request->request.device().c_str(); }
+size_t p2p_quiesce_device_count(const p2p_quiesce* request) { return request->devices.size(); }
+
+const char* p2p_quiesce_device_at(const p2p_quiesce* request, size_t index) {
+  return index < request->devices.size() ? request->devices[index].c_str() : nullptr;
+}
+
 uint64_t p2p_quiesce_generation(const p2p_quiesce* request) { return request->request.generation(); }
 
 uint64_t p2p_quiesce_deadline_ns(const p2p_quiesce* request) { return request->request.info().deadline_monotonic_ns(); }

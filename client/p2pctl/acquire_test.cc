@@ -32,6 +32,9 @@ class AcquireTest : public P2pctlProcessFixture {
     p2pd_.broker().WithState([&](FakeState& state) { result = look(state); });
     return result;
   }
+  int64_t Expires() {
+    return State<int64_t>([](FakeState& state) { return state.exports.begin()->second.expire_time().seconds(); });
+  }
   size_t Exports() {
     return State<size_t>([](FakeState& state) { return state.exports.size(); });
   }
@@ -106,10 +109,72 @@ TEST_F(AcquireTest, TheHolderEndsWithItsSession) {
   EXPECT_EQ(poll(&wait, 1, -1), 1);
 }
 
+TEST_F(AcquireTest, TheHolderEndsWithTheDeviceThatIsTakenAwayForGood) {
+  Acquire({"01:00.0/2+64K", "--raw"});
+  v1::ServerFrame frame;
+  frame.mutable_device_revoked()->set_device(kExporter);
+  p2pd_.Send(frame);
+  p2pd_.WaitForSessionEnds(1);
+  EXPECT_EQ(Exports(), 0u);
+}
+
+TEST_F(AcquireTest, ATimeToLiveReachesP2pdAndTheHolderEndsWithIt) {
+  Acquire({"01:00.0/2+64K", "--time-to-live", "1h"});
+  EXPECT_EQ(Expires(), p2p::testing::kStarted + 3600);
+  EXPECT_EQ(RunP2pctl({"acquire", "02:00.0/0+4K", "--time-to-live=20ms"}), 0) << err_;
+  p2pd_.WaitForSessionEnds(1);
+  EXPECT_EQ(Exports(), 1u);
+}
+
+TEST_F(AcquireTest, RenewBeginsTheTimeToLiveAnewBeforeItReturns) {
+  const std::string session = Acquire({"01:00.0/2+64K", "--time-to-live=1h"});
+  EXPECT_EQ(RunP2pctl({"renew", session}), 0) << err_;
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(Expires(), p2p::testing::kStarted + 1 + 3600);
+  EXPECT_EQ(RunP2pctl({"renew", session, "--json"}), 0) << err_;
+  v1::Export renewed;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(out_, &renewed).ok()) << out_;
+  EXPECT_EQ(renewed.expire_time().seconds(), p2p::testing::kStarted + 2 + 3600);
+  EXPECT_EQ(p2pd_.calls().Of("RenewExport").size(), 2u);
+}
+
+TEST_F(AcquireTest, WithoutATimeToLiveThereIsNothingToRenew) {
+  const std::string session = Acquire({"01:00.0/2+64K"});
+  EXPECT_EQ(RunP2pctl({"renew", session}), 1);
+  EXPECT_THAT(err_, HasSubstr("Hint: p2pctl acquire --time-to-live gives it one"));
+  EXPECT_TRUE(p2pd_.calls().Of("RenewExport").empty());
+}
+
+TEST_F(AcquireTest, WhatHasExpiredCannotBeRenewed) {
+  const std::string session = Acquire({"01:00.0/2+64K", "--time-to-live=1h"});
+  v1::ErrorDetail detail;
+  detail.set_reason(v1::ErrorDetail::NOT_FOUND);
+  p2pd_.calls().FailNext("RenewExport", p2p::testing::MakeFailure(grpc::StatusCode::NOT_FOUND, detail, "expired"));
+  EXPECT_EQ(RunP2pctl({"renew", session}), 5);
+  EXPECT_THAT(err_, HasSubstr("its time to live is over, or it was released"));
+  p2pd_.WaitForSessionEnds(2);
+  EXPECT_EQ(RunP2pctl({"renew", session}), 5);
+}
+
+TEST_F(AcquireTest, RenewDoesNotWaitForever) {
+  const std::string session = Acquire({"01:00.0/2+64K", "--time-to-live=1h"});
+  const pid_t pid = State<pid_t>([&](FakeState& state) { return state.sessions[session].pid(); });
+  kill(pid, SIGSTOP);
+  EXPECT_EQ(RunP2pctl({"renew", session, "--timeout=0.2"}), 6);
+  EXPECT_THAT(err_, HasSubstr("its process has not renewed it in time"));
+  kill(pid, SIGCONT);
+}
+
+TEST_F(AcquireTest, RenewTouchesNoOtherClients) {
+  const auto other = Connect();
+  EXPECT_EQ(RunP2pctl({"renew", other->name()}), 1);
+  EXPECT_THAT(err_, HasSubstr("only for what p2pctl acquire printed"));
+}
+
 TEST_F(AcquireTest, ReleaseTouchesNoOtherClients) {
   const auto other = Connect();
   EXPECT_EQ(RunP2pctl({"release", other->name()}), 1);
-  EXPECT_THAT(err_, HasSubstr("only what p2pctl acquire printed can be released"));
+  EXPECT_THAT(err_, HasSubstr("only for what p2pctl acquire printed"));
   EXPECT_TRUE(other->GetStatus().ok());
 }
 

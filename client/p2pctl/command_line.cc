@@ -122,10 +122,14 @@ void AddCommand(Parser& parser, const Command& command) {
   CLI::App* app = &parser.app;
   for (size_t i = 0; i < words.size(); ++i) {
     CLI::App* parent = app;
-    app = Find(*parent, words[i]);
-    if (app != nullptr) continue;
     const bool last = i + 1 == words.size();
-    app = parent->add_subcommand(words[i], last ? command.help : absl::StrCat(words[i + 1], ": ", command.help));
+    const std::string help = last ? command.help : absl::StrCat(words[i + 1], ": ", command.help);
+    app = Find(*parent, words[i]);
+    if (app != nullptr) {
+      app->description(absl::StrCat(app->get_description(), "; ", help));
+      continue;
+    }
+    app = parent->add_subcommand(words[i], help);
     app->group("Commands")->footer(kCommandFooter);
     if (!last) app->require_subcommand(1);
   }

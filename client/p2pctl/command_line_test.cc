@@ -84,6 +84,16 @@ TEST_F(CommandLineTest, AnOptionWithATextMayBeGivenMoreThanOnce) {
   EXPECT_TRUE(line->arguments.Has("--raw"));
 }
 
+TEST_F(CommandLineTest, ACommandOfSeveralWordsTellsEachOfThem) {
+  EXPECT_THAT(Parse({"--help"})->text, AllOf(HasSubstr("show: Show one device"), HasSubstr("recover: Try again")));
+  EXPECT_EQ(Parse({"device", "recover", "01:00.0", "--progress=never"})->arguments.object, "devices/0000:01:00.0");
+  EXPECT_EQ(Refusal({"device", "recoevr", "01:00.0"}), "unknown command 'recoevr' (did you mean 'recover'?)");
+}
+
+TEST_F(CommandLineTest, ATimeToLiveIsCheckedBeforeAnybodyIsAsked) {
+  EXPECT_THAT(Refusal({"acquire", "01:00.0/2+4K", "--time-to-live=30"}), HasSubstr("write 500ms, 30s, 10m or 1h30m"));
+}
+
 TEST_F(CommandLineTest, WhatFollowsTwoDashesIsTheCommandsOwn) {
   const auto line = Parse({"run", "--drive=02:00.0", "--", "nvme", "--json", "--", "--drive"});
   ASSERT_TRUE(line.ok()) << line.status();
@@ -117,7 +127,7 @@ TEST_F(CommandLineTest, AMistypedOptionIsCorrected) {
 
 TEST_F(CommandLineTest, WithoutACommandItSaysWhichThereAre) {
   EXPECT_THAT(Refusal({}), AllOf(HasSubstr("a command is missing"), HasSubstr("devices")));
-  EXPECT_EQ(Refusal({"device"}), "a command is missing (one of show)");
+  EXPECT_EQ(Refusal({"device"}), "a command is missing (one of show, recover)");
 }
 
 TEST_F(CommandLineTest, AMissingOperandIsNamed) {

@@ -15,9 +15,9 @@ std::vector<Command> ExportCommands();      // exports, export show
 std::vector<Command> MappingCommands();     // address-spaces, mappings
 std::vector<Command> OperationCommands();   // operations, operation show
 std::vector<Command> WatchCommands();       // watch
-std::vector<Command> AcquireCommands();     // acquire, release
+std::vector<Command> AcquireCommands();     // acquire, renew, release
 std::vector<Command> RunCommands();         // run
-std::vector<Command> RevocationCommands();  // reset, revoke
+std::vector<Command> RevocationCommands();  // reset, device recover, revoke
 
 // All of them, in the order in which --help lists them.
 std::vector<Command> AllCommands();

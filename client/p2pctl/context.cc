@@ -56,6 +56,8 @@ void Context::Note(absl::string_view text) {
   console_.err << (json() ? NoteAsJson(text) : absl::StrCat("p2pctl: ", text)) << std::endl;
 }
 
+void Context::PrintProgress(absl::string_view line) { console_.err << line << std::endl; }
+
 void Context::PrintJson(const google::protobuf::Message& message) { out() << ToJson(message, true); }
 
 void Context::PrintJsonLine(const google::protobuf::Message& message) { out() << ToJson(message, false) << std::endl; }

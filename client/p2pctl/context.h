@@ -31,7 +31,8 @@ struct GlobalOptions {
 struct Console {
   std::ostream& out;
   std::ostream& err;
-  bool color_terminal = false;  // `out` is one, and takes colours
+  bool color_terminal = false;     // `out` is one, and takes colours
+  bool progress_terminal = false;  // `err` is one
 };
 
 // What --json writes on stderr, one object on one line: an error (with its facts and the exit status), a note.
@@ -52,6 +53,10 @@ class Context {
 
   // A line for stderr: what went differently than asked, without being an error.
   void Note(absl::string_view text);
+  // A line for stderr: what p2pd has just done.
+  void PrintProgress(absl::string_view line);
+  // Whether such lines are wanted where the command line does not say so.
+  bool progress_terminal() const { return console_.progress_terminal; }
   // p2pctl ends with `status`, whatever the command returns.
   void ExitWith(int status) { exit_status_ = status; }
   std::optional<int> exit_status() const { return exit_status_; }

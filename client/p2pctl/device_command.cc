@@ -75,6 +75,17 @@ void PrintProperties(Context& context, const v1::Device& device) {
   context.Print(list);
 }
 
+// Who stands in the way of a device that is TAINTED or GONE.
+void PrintHolders(Context& context, const v1::Device& device) {
+  if (device.holders().empty()) return;
+  Table table = context.NewTable({{.header = "HELD-BY-PID", .right = true}, {.header = "COMMAND"}, {.header = "UNIT"}});
+  for (const v1::Holder& holder : device.holders()) {
+    table.AddRow({{absl::StrCat(holder.pid())}, {holder.comm()}, {holder.unit()}});
+  }
+  context.out() << "\n";
+  context.Print(table);
+}
+
 absl::Status ShowDevice(Context& context, const Arguments& arguments) {
   P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
   P2PD_ASSIGN_OR_RETURN(const v1::Device device, session->GetDevice(arguments.object));
@@ -83,6 +94,7 @@ absl::Status ShowDevice(Context& context, const Arguments& arguments) {
     return absl::OkStatus();
   }
   PrintProperties(context, device);
+  PrintHolders(context, device);
   if (device.bars().empty()) return absl::OkStatus();
   Table bars = context.NewTable({{.header = "BAR", .right = true},
                                  {.header = "SIZE", .right = true},
@@ -107,7 +119,10 @@ std::vector<Command> DeviceCommands() {
   const Operand address = {
       .placeholder = "BDF", .help = "The device's address: 0000:01:00.0 or 01:00.0", .parse = DeviceName};
   return {{.name = "devices", .help = "List the devices that p2pd manages", .run = ListDevices},
-          {.name = "device show", .help = "Show one device and its BARs", .operand = address, .run = ShowDevice}};
+          {.name = "device show",
+           .help = "Show one device, its BARs, and who still holds it",
+           .operand = address,
+           .run = ShowDevice}};
 }
 
 }  // namespace p2p::ctl

@@ -27,6 +27,7 @@ absl::Status ListExports(Context& context, const Arguments& /*arguments*/) {
                                   {.header = "GRADE"},
                                   {.header = "STATE"},
                                   {.header = "MAPPINGS", .right = true},
+                                  {.header = "EXPIRES"},
                                   {.header = "RULE"}});
   for (const v1::Export& entry : exports) {
     table.AddRow({{entry.name()},
@@ -39,6 +40,7 @@ absl::Status ListExports(Context& context, const Arguments& /*arguments*/) {
                   {v1::Grade_Name(entry.grade())},
                   StateCell(entry.state()),
                   {absl::StrCat(entry.mappings())},
+                  {TimeText(entry.expire_time())},
                   {entry.rule()}});
   }
   context.Print(table);
@@ -57,6 +59,7 @@ void PrintProperties(Context& context, const v1::Export& entry) {
   list.AddRow({{"Kind:"}, {v1::Device::BarKind_Name(entry.kind())}});
   list.AddRow({{"Grade:"}, {v1::Grade_Name(entry.grade())}});
   list.AddRow({{"Generation:"}, {absl::StrCat(entry.generation())}});
+  list.AddRow({{"Expires:"}, {TimeText(entry.expire_time())}});
   list.AddRow({{"Rule:"}, {entry.rule()}});
   context.Print(list);
 }

@@ -1,5 +1,7 @@
 // Lists, for people and as JSON.
+#include "absl/strings/str_replace.h"
 #include "client/p2pctl/p2pctl_fixture.h"
+#include "client/p2pctl/text.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -110,6 +112,51 @@ TEST_F(ListTest, AFaultedDeviceSaysWhy) {
   EXPECT_THAT(out_, HasSubstr("State:  FAULTED (VFIO_DEVICE_RESET: ENOTTY)\n"));
 }
 
+TEST_F(ListTest, ADeviceThatSomebodyStillHoldsShowsWho) {
+  p2pd_.broker().WithState([](FakeState& state) {
+    v1::Device& device = state.devices[kExporter];
+    device.set_state(v1::Device::TAINTED);
+    v1::Holder* holder = device.add_holders();
+    holder->set_pid(4711);
+    holder->set_comm("qemu");
+    holder->set_unit("vm.service");
+    device.add_holders()->set_pid(4712);
+  });
+  EXPECT_EQ(Run({"device", "show", "01:00.0"}), ExitStatus::kOk);
+  EXPECT_THAT(out_, HasSubstr("\n"
+                              "HELD-BY-PID  COMMAND  UNIT\n"
+                              "       4711  qemu     vm.service\n"
+                              "       4712  -        -\n"));
+  EXPECT_EQ(Run({"device", "show", "01:00.0", "--json"}), ExitStatus::kOk);
+  EXPECT_EQ(FromJson<v1::Device>(out_).holders(0).pid(), 4711);
+}
+
+TEST_F(ListTest, AnExportShowsWhenItExpires) {
+  ASSERT_TRUE(export_.Renew(absl::Hours(1)).ok());
+  const std::string when = TimeText(export_.info().expire_time());
+  EXPECT_EQ(Run({"exports"}), ExitStatus::kOk);
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("  EXPIRES              RULE\n"), HasSubstr("  " + when + "  everything for tests")));
+  EXPECT_EQ(Run({"export", "show", export_.name()}), ExitStatus::kOk);
+  EXPECT_THAT(out_, HasSubstr("   Expires:  " + when + "\n"));
+}
+
+TEST_F(ListTest, EveryKindOfOperationHasItsName) {
+  p2pd_.broker().WithState([](FakeState& state) {
+    for (const auto kind :
+         {v1::Operation::EXPIRY, v1::Operation::RECOVERY, v1::Operation::DEVICE_ERROR, v1::Operation::UNPLUG}) {
+      const std::string name = "operations/" + std::to_string(90 + kind);
+      state.operations[name].set_name(name);
+      state.operations[name].set_kind(kind);
+      state.operations[name].set_device(kExporter);
+    }
+  });
+  EXPECT_EQ(Run({"operations", "--no-legend"}), ExitStatus::kOk);
+  for (const char* kind : {"  EXPIRY  ", "  RECOVERY  ", "  DEVICE_ERROR  ", "  UNPLUG  "}) {
+    EXPECT_THAT(absl::StrReplaceAll(out_, {{"   ", "  "}}), HasSubstr(kind));
+  }
+}
+
 TEST_F(ListTest, SessionsNameTheirProcess) {
   EXPECT_EQ(Run({"sessions"}), ExitStatus::kOk);
   EXPECT_THAT(out_, AllOf(HasSubstr("SESSION"), HasSubstr("a-test"), HasSubstr("p2pctl")));
@@ -139,7 +186,7 @@ TEST_F(ListTest, ExportsNameWindowGradeAndRule) {
   EXPECT_EQ(Run({"exports", "--no-legend"}), ExitStatus::kOk);
   EXPECT_EQ(out_,
             export_.name() +
-                "  sessions/1  0000:01:00.0  2  0x1000  64 KiB  MEMORY  MAPPED  ACTIVE  0  everything for tests\n");
+                "  sessions/1  0000:01:00.0  2  0x1000  64 KiB  MEMORY  MAPPED  ACTIVE  0  -  everything for tests\n");
   EXPECT_EQ(Run({"exports", "--json"}), ExitStatus::kOk);
   EXPECT_EQ(FromJson<v1::ListExportsResponse>(out_).exports(0).window().offset(), 4096u);
 }

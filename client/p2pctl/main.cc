@@ -23,6 +23,9 @@ bool TakesColors(int fd) {
 
 int main(int argc, char** argv) {
   setlocale(LC_ALL, "");
-  p2p::ctl::Console console = {.out = std::cout, .err = std::cerr, .color_terminal = TakesColors(STDOUT_FILENO)};
+  p2p::ctl::Console console = {.out = std::cout,
+                               .err = std::cerr,
+                               .color_terminal = TakesColors(STDOUT_FILENO),
+                               .progress_terminal = isatty(STDERR_FILENO) == 1};
   return static_cast<int>(p2p::ctl::RunP2pctl(std::vector<std::string>(argv + 1, argv + argc), console));
 }

@@ -21,7 +21,8 @@ class P2pctlFixture : public p2p::testing::SessionFixture {
   ExitStatus RunBare(const std::vector<std::string>& words) {
     std::ostringstream out;
     std::ostringstream err;
-    Console console = {.out = out, .err = err, .color_terminal = color_terminal_};
+    Console console = {
+        .out = out, .err = err, .color_terminal = color_terminal_, .progress_terminal = progress_terminal_};
     const ExitStatus status = RunP2pctl(words, console);
     out_ = out.str();
     err_ = err.str();
@@ -29,6 +30,7 @@ class P2pctlFixture : public p2p::testing::SessionFixture {
   }
 
   bool color_terminal_ = false;
+  bool progress_terminal_ = false;
   std::string out_;
   std::string err_;
 };

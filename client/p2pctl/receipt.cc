@@ -1,6 +1,7 @@
 #include "client/p2pctl/receipt.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/p2pctl/text.h"
 
 namespace p2p::ctl {
@@ -44,17 +45,23 @@ void PrintMappings(Context& context, const v1::Operation& operation) {
 
 }  // namespace
 
+std::string StandingText(const Context& context, const v1::Operation& operation) {
+  std::string text =
+      absl::StrCat(operation.name(), ": ", SubjectText(operation), " ", context.Colored(StateCell(operation.state())));
+  if (operation.state() != v1::Operation::RUNNING) absl::StrAppend(&text, " after ", DurationText(operation.took()));
+  if (operation.generation() != 0) absl::StrAppend(&text, ", generation ", operation.generation());
+  return text;
+}
+
 void PrintReceipt(Context& context, const v1::Operation& operation) {
   if (context.json()) {
     context.PrintJson(operation);
     return;
   }
-  const std::string on = operation.device().empty() ? "" : absl::StrCat(" of ", ShortName(operation.device()));
-  context.out() << operation.name() << ": " << v1::Operation::Kind_Name(operation.kind()) << on << " "
-                << context.Colored(StateCell(operation.state())) << " after " << DurationText(operation.took());
-  if (operation.generation() != 0) context.out() << ", generation " << operation.generation();
-  if (!operation.error().empty()) context.out() << "\nError: " << operation.error();
-  context.out() << "\n";
+  context.out() << StandingText(context, operation) << "\n";
+  if (!operation.error().empty()) context.out() << "Error: " << operation.error() << "\n";
+  const std::vector<std::string> devices = DevicesOf(operation);
+  if (devices.size() > 1) context.out() << "Devices: " << absl::StrJoin(devices, " ") << "\n";
   PrintSteps(context, operation);
   PrintParties(context, operation);
   PrintMappings(context, operation);

@@ -2,12 +2,17 @@
 #ifndef P2PD_CLIENT_P2PCTL_RECEIPT_H_
 #define P2PD_CLIENT_P2PCTL_RECEIPT_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "client/p2pctl/context.h"
 #include "client/types.h"
 
 namespace p2p::ctl {
+
+// One line on how it stands: "operations/5: RESET of 0000:01:00.0 SUCCEEDED after 118.00 ms, generation 2".
+std::string StandingText(const Context& context, const v1::Operation& operation);
 
 // For people, or the operation as JSON.
 void PrintReceipt(Context& context, const v1::Operation& operation);

@@ -10,6 +10,7 @@ using ::p2p::testing::kExporter;
 using ::p2p::testing::kImporter;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class ResetTest : public P2pctlFixture {
@@ -82,6 +83,45 @@ TEST_F(ResetTest, AFailedOperationShowsWhatFailed) {
   });
   EXPECT_EQ(Run({"operation", "show", "77"}), ExitStatus::kOk);
   EXPECT_THAT(out_, AllOf(HasSubstr("Error: 1 mapping lost\n"), HasSubstr("IOMMU_IOAS_MAP_FILE: ENODEV")));
+}
+
+TEST_F(ResetTest, OfABusTheReceiptShowsAllDevices) {
+  ASSERT_EQ(Run({"reset", "02:00.0", "--scope=bus"}), ExitStatus::kOk) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr(": RESET of 0000:02:00.0 and 1 more SUCCEEDED after 118.00 ms, generation 2\n"
+                                    "Devices: 0000:02:00.0 0000:01:00.0\n"),
+                          HasSubstr(mapping_.name() + "  0x100000000  ACTIVE")));
+  EXPECT_EQ(Run({"operations", "--no-legend"}), ExitStatus::kOk);
+  EXPECT_THAT(out_, HasSubstr("  RESET  0000:02:00.0,0000:01:00.0  SUCCEEDED"));
+  ASSERT_EQ(Run({"reset", "01:00.0", "--scope", "function"}), ExitStatus::kOk) << err_;
+  EXPECT_THAT(out_, Not(HasSubstr("Devices:")));
+}
+
+TEST_F(ResetTest, AnOperationThatIsUnderWayHasTakenNoTimeYet) {
+  p2pd_.broker().WithState([](FakeState& state) {
+    v1::Operation& operation = state.operations["operations/77"];
+    operation.set_name("operations/77");
+    operation.set_kind(v1::Operation::UNPLUG);
+    operation.set_device(kExporter);
+    operation.set_state(v1::Operation::RUNNING);
+  });
+  EXPECT_EQ(Run({"operation", "show", "77"}), ExitStatus::kOk);
+  EXPECT_EQ(out_, "operations/77: UNPLUG of 0000:01:00.0 RUNNING\n");
+}
+
+TEST_F(ResetTest, ThereAreTwoScopes) {
+  EXPECT_EQ(Run({"reset", "01:00.0", "--scope=slot"}), ExitStatus::kUsage);
+  EXPECT_EQ(err_, "p2pctl: --scope: there is no 'slot'\nHint: write function or bus\n");
+  EXPECT_TRUE(p2pd_.calls().Of("ResetDevice").empty());
+}
+
+TEST_F(ResetTest, AFaultedDeviceIsRecoveredWithAReceipt) {
+  EXPECT_EQ(Run({"device", "recover", "01:00.0"}), ExitStatus::kFailed);
+  EXPECT_EQ(err_, "p2pctl: RecoverDevice: devices/0000:01:00.0: it is not FAULTED\n");
+  p2pd_.broker().WithState([](FakeState& state) { state.devices[kExporter].set_state(v1::Device::FAULTED); });
+  EXPECT_EQ(Run({"device", "recover", "01:00.0"}), ExitStatus::kOk) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr(": RECOVERY of 0000:01:00.0 SUCCEEDED"), HasSubstr(mapping_.name())));
+  EXPECT_EQ(session_->GetDevice(kExporter)->state(), v1::Device::READY);
+  EXPECT_EQ(Run({"device", "recover", "05:00.0"}), ExitStatus::kNotFound);
 }
 
 TEST_F(ResetTest, AnUnknownDeviceIsNotFound) {

@@ -147,6 +147,42 @@ TEST_F(RunTest, ItGoesOnOnlyOnceAllThatItWasStoppedForIsBack) {
   EXPECT_EQ(process->out.Rest(), "");  // it was told once
 }
 
+TEST_F(RunTest, AResetOfTheBusStopsItForEachDeviceThatItHolds) {
+  const auto process = StartP2pctl(
+      {"run", "--quiesce", "--acquire=01:00.0/2+64K", "--acquire=02:00.0/0+4K", "--", "sh", "-c", kObedient});
+  const std::string address = process->out.Next();
+  v1::ServerFrame frame;
+  frame.mutable_quiesce_requested()->set_operation("operations/9");
+  frame.mutable_quiesce_requested()->set_device("devices/0000:07:00.0");
+  for (const char* device : {kExporter, kImporter}) frame.mutable_quiesce_requested()->add_devices(device);
+  p2pd_.Send(frame);
+  EXPECT_EQ(process->out.Next(), "stop");
+  Notify(address, "X_P2PD_QUIESCED=1");
+  EXPECT_EQ(p2pd_.WaitForAcks(1)[0], "operations/9");
+  Resume(kExporter);
+  RequestQuiesce(kExporter);  // which is dealt with after Resumed
+  EXPECT_EQ(process->out.Next(), "stop");
+  Resume(kImporter);
+  Resume(kExporter);
+  EXPECT_EQ(process->out.Next(), "go");
+  EXPECT_EQ(Finish(*process), 7);
+}
+
+TEST_F(RunTest, ACommandWhoseDeviceIsTakenAwayForGoodIsTerminated) {
+  const auto process = StartP2pctl({"run", "--drive=02:00.0", "--", "sh", "-c", kObedient});
+  process->out.Next();
+  v1::ServerFrame frame;
+  frame.mutable_device_revoked()->set_device(kExporter);  // which it does not hold
+  p2pd_.Send(frame);
+  frame.mutable_device_revoked()->set_device(kImporter);
+  frame.mutable_device_revoked()->set_reason("it is unplugged");
+  p2pd_.Send(frame);
+  EXPECT_EQ(process->err.Next(),
+            "p2pctl: devices/0000:02:00.0 is taken away for good (it is unplugged), and must be let go of: the command "
+            "gets SIGTERM");
+  EXPECT_EQ(process->child.Wait(), 7);
+}
+
 TEST_F(RunTest, ADriverIsToldOfAResetAndItsReadyIsForTheNewGeneration) {
   const auto process = StartP2pctl({"run", "--quiesce", "--drive=02:00.0", "--", "sh", "-c", kObedient});
   const std::string address = process->out.Next();

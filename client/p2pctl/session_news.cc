@@ -19,6 +19,7 @@ absl::StatusOr<std::unique_ptr<SessionNews>> SessionNews::Create() {
 SessionOptions SessionNews::Into(SessionOptions options) {
   options.on_quiesce = [this](QuiesceRequest request) { Put(std::move(request)); };
   options.on_resumed = [this](const v1::Resumed& resumed) { Put(resumed); };
+  options.on_device_revoked = [this](const v1::DeviceRevoked& revoked) { Put(revoked); };
   options.on_ended = [this](const absl::Status& why) { Put(why); };
   return options;
 }

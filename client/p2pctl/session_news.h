@@ -20,7 +20,8 @@ struct DeviceWasReset {
   v1::Device device;
 };
 
-using News = std::variant<QuiesceRequest, v1::Resumed, DeviceWasReset, absl::Status>;  // Status: the session ended
+// Status: the session ended.
+using News = std::variant<QuiesceRequest, v1::Resumed, v1::DeviceRevoked, DeviceWasReset, absl::Status>;
 
 class SessionNews {
  public:

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace p2p::ctl {
 namespace {
@@ -52,6 +53,11 @@ void Supervisor::Tell(const ChildProcess& command, News news) {
   } else if (const auto* reset = std::get_if<DeviceWasReset>(&news)) {
     generations_[reset->device.name()] = reset->device.generation();
     GoOn(command, reset->device.name());
+  } else if (const auto* revoked = std::get_if<v1::DeviceRevoked>(&news)) {
+    if (!Holds(revoked->device())) return;
+    context_.Note(absl::StrCat(revoked->device(), " is taken away for good (", revoked->reason(),
+                               "), and must be let go of: the command gets SIGTERM"));
+    command.Signal(SIGTERM);
   } else if (const auto* why = std::get_if<absl::Status>(&news)) {
     session_ended_ = *why;
     context_.Note("the session has ended, and with it what the command was given: it gets SIGTERM");
@@ -60,13 +66,15 @@ void Supervisor::Tell(const ChildProcess& command, News news) {
 }
 
 void Supervisor::StopOf(const ChildProcess& command, QuiesceRequest request) {
-  if (!Holds(request.device())) return;  // nothing that the command can use: acknowledged
+  std::vector<std::string> held = request.devices();
+  std::erase_if(held, [this](const std::string& device) { return !Holds(device); });
+  if (held.empty()) return;  // nothing that the command can use: acknowledged
   if (cooperates_) {
-    stopped_for_.insert(request.device());
+    stopped_for_.insert(held.begin(), held.end());
     command.Signal(SIGUSR1);
   } else {
     context_.Note(
-        absl::StrCat(request.device(), " is taken away: the command is not told (--quiesce), and is cut off"));
+        absl::StrCat(absl::StrJoin(held, ", "), " is taken away: the command is not told (--quiesce), and is cut off"));
   }
   unanswered_.push_back(std::move(request));
 }

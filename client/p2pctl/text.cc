@@ -33,6 +33,11 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(time.seconds()), absl::LocalTimeZone());
 }
 
+std::string ClockText(const google::protobuf::Timestamp& time) {
+  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%H:%M:%E3S", at, absl::LocalTimeZone());
+}
+
 std::string UserText(uint32_t uid) {
   passwd entry = {};
   passwd* found = nullptr;
@@ -46,6 +51,23 @@ std::string YesNo(bool value) { return value ? "yes" : "no"; }
 std::string ShortName(absl::string_view name) {
   const size_t slash = name.find('/');
   return std::string(slash == absl::string_view::npos ? name : name.substr(slash + 1));
+}
+
+std::vector<std::string> DevicesOf(const v1::Operation& operation) {
+  std::vector<std::string> names;
+  if (!operation.device().empty()) names.push_back(ShortName(operation.device()));
+  for (const std::string& device : operation.devices()) {
+    if (device != operation.device()) names.push_back(ShortName(device));
+  }
+  return names;
+}
+
+std::string SubjectText(const v1::Operation& operation) {
+  std::string text = v1::Operation::Kind_Name(operation.kind());
+  const std::vector<std::string> devices = DevicesOf(operation);
+  if (!devices.empty()) absl::StrAppend(&text, " of ", devices.front());
+  if (devices.size() > 1) absl::StrAppend(&text, " and ", devices.size() - 1, " more");
+  return text;
 }
 
 Cell StateCell(v1::Device::State state) {

@@ -1,18 +1,12 @@
 // `p2pctl watch`: everything as it is, then every change, one line each, until Ctrl-C.
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
-#include "client/error.h"
 #include "client/p2pctl/commands.h"
+#include "client/p2pctl/event_reader.h"
 #include "client/p2pctl/text.h"
 #include "daemon/base/errors.h"
 
 namespace p2p::ctl {
 namespace {
-
-std::string ClockText(const google::protobuf::Timestamp& time) {
-  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%H:%M:%E3S", at, absl::LocalTimeZone());
-}
 
 // The object's name, its state, and what else tells a change of it apart.
 std::string ObjectText(const Context& context, const v1::Event& event) {
@@ -54,18 +48,12 @@ void PrintEvent(Context& context, const v1::Event& event) {
 absl::Status Watch(Context& context, const Arguments& arguments) {
   const uint64_t count = arguments.Number("--count");
   P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
-  auto events = session->Watch();
+  EventReader events(context, *session);
   for (uint64_t seen = 1; context.out().good(); ++seen) {
-    absl::StatusOr<v1::Event> event = events->Next();
-    while (!event.ok() && GetErrorDetail(event.status()).reason() == v1::ErrorDetail::FELL_BEHIND) {
-      context.Note("events were lost: this watch fell behind; what follows is everything as it is now");
-      events = session->Watch();
-      event = events->Next();
-    }
-    if (!event.ok()) return event.status();
-    PrintEvent(context, *event);
+    P2PD_ASSIGN_OR_RETURN(const v1::Event event, events.Next());
+    PrintEvent(context, event);
     if (seen == count) break;
-    if (arguments.Has("--until-in-sync") && event->type() == v1::Event::IN_SYNC) break;
+    if (arguments.Has("--until-in-sync") && event.type() == v1::Event::IN_SYNC) break;
   }
   return absl::OkStatus();
 }

@@ -34,7 +34,11 @@ grpc::Status FakeState::BatchMap(const std::string& session, const v1::BatchMapR
 
 grpc::Status FakeState::Acquire(const std::string& session, const v1::AcquireRequest& request,
                                 v1::AcquireResponse* response) {
-  const grpc::Status made = CreateExport(session, request.window(), request.grade(), response->mutable_export_());
+  v1::CreateExportRequest create;
+  *create.mutable_window() = request.window();
+  create.set_grade(request.grade());
+  if (request.has_time_to_live()) *create.mutable_time_to_live() = request.time_to_live();
+  const grpc::Status made = CreateExport(session, create, response->mutable_export_());
   if (!made.ok()) return made;
   v1::BatchMapRequest maps;
   for (const auto& importer : request.importers()) {

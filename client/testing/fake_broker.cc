@@ -77,7 +77,8 @@ std::string FakeBroker::SessionOf(grpc::ServerContext* context) {
 }
 
 template <typename Response>
-void FakeBroker::Grant(const std::string& session, const std::string& request_id, const Response& response) {
+void FakeBroker::Grant(const std::string& method, const std::string& session, const std::string& request_id,
+                       const Response& response) {
   v1::Grant grant;
   grant.set_request_id(request_id);
   if constexpr (std::is_same_v<Response, v1::Device>) {
@@ -85,11 +86,11 @@ void FakeBroker::Grant(const std::string& session, const std::string& request_id
     grant.set_kind(v1::Grant::DEVICE);
     grant.set_name(response.name());
   } else if constexpr (std::is_same_v<Response, v1::Export>) {
-    if (response.grade() != v1::RAW) return;
+    if (response.grade() != v1::RAW || method == "RenewExport") return;
     grant.set_kind(v1::Grant::DMA_BUF);
     grant.set_name(response.name());
   } else if constexpr (std::is_same_v<Response, v1::AcquireResponse>) {
-    return Grant(session, request_id, response.export_());
+    return Grant(method, session, request_id, response.export_());
   } else {
     return;
   }
@@ -116,7 +117,7 @@ grpc::Status FakeBroker::Answer(const std::string& method, grpc::ServerContext* 
     changed_.notify_all();
   }
   if (status.ok() && !request_id.empty()) calls_.Remember(session, request_id, response->SerializeAsString());
-  if (status.ok()) Grant(session, request_id, *response);
+  if (status.ok()) Grant(method, session, request_id, *response);
   if (const auto hook = calls_.TakeHook(method)) hook();
   if (auto failure = calls_.TakeLateFailure(method); failure.has_value()) return *failure;
   return status;
@@ -136,6 +137,11 @@ grpc::Status FakeBroker::WatchEvents(grpc::ServerContext* context, const v1::Wat
       v1::Event& event = pending.emplace_back();
       event.set_type(v1::Event::SNAPSHOT);
       *event.mutable_device() = device;
+    }
+    for (const auto& [name, operation] : state_.operations) {
+      v1::Event& event = pending.emplace_back();
+      event.set_type(v1::Event::SNAPSHOT);
+      *event.mutable_operation() = operation;
     }
     pending.emplace_back().set_type(v1::Event::IN_SYNC);
   }
@@ -219,9 +225,10 @@ grpc::Status FakeBroker::GetStatus(grpc::ServerContext* context, const v1::GetSt
 P2P_FAKE_CHANGE(OpenDevice, OpenDeviceRequest, Device, state.OpenDevice(session, request->name(), response))
 P2P_FAKE_CHANGE(CloseDevice, CloseDeviceRequest, Device, state.CloseDevice(session, request->name(), response))
 P2P_FAKE_CHANGE(DeviceReady, DeviceReadyRequest, Device, state.DeviceReady(session, *request, response))
-P2P_FAKE_CHANGE(ResetDevice, ResetDeviceRequest, Operation, state.ResetDevice(request->name(), response))
-P2P_FAKE_CHANGE(CreateExport, CreateExportRequest, Export,
-                state.CreateExport(session, request->window(), request->grade(), response))
+P2P_FAKE_CHANGE(ResetDevice, ResetDeviceRequest, Operation, state.ResetDevice(*request, response))
+P2P_FAKE_CHANGE(RecoverDevice, RecoverDeviceRequest, Operation, state.RecoverDevice(request->name(), response))
+P2P_FAKE_CHANGE(CreateExport, CreateExportRequest, Export, state.CreateExport(session, *request, response))
+P2P_FAKE_CHANGE(RenewExport, RenewExportRequest, Export, state.RenewExport(session, *request, response))
 P2P_FAKE_CHANGE(DeleteExport, DeleteExportRequest, DeleteExportResponse,
                 state.DeleteExport(request->name(), response->mutable_operation()))
 P2P_FAKE_CHANGE(CreateAddressSpace, CreateAddressSpaceRequest, AddressSpace,

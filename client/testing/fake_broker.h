@@ -41,12 +41,14 @@ class FakeBroker final : public v1::Broker::Service {
   P2P_FAKE_METHOD(CloseDevice, CloseDeviceRequest, Device);
   P2P_FAKE_METHOD(DeviceReady, DeviceReadyRequest, Device);
   P2P_FAKE_METHOD(ResetDevice, ResetDeviceRequest, Operation);
+  P2P_FAKE_METHOD(RecoverDevice, RecoverDeviceRequest, Operation);
   P2P_FAKE_METHOD(ListSessions, ListSessionsRequest, ListSessionsResponse);
   P2P_FAKE_METHOD(GetSession, GetSessionRequest, Session);
   P2P_FAKE_METHOD(RevokeSession, RevokeSessionRequest, Operation);
   P2P_FAKE_METHOD(CreateExport, CreateExportRequest, Export);
   P2P_FAKE_METHOD(ListExports, ListExportsRequest, ListExportsResponse);
   P2P_FAKE_METHOD(GetExport, GetExportRequest, Export);
+  P2P_FAKE_METHOD(RenewExport, RenewExportRequest, Export);
   P2P_FAKE_METHOD(DeleteExport, DeleteExportRequest, DeleteExportResponse);
   P2P_FAKE_METHOD(RevokeExport, RevokeExportRequest, Operation);
   P2P_FAKE_METHOD(Acquire, AcquireRequest, AcquireResponse);
@@ -74,9 +76,10 @@ class FakeBroker final : public v1::Broker::Service {
                       Response* response,
                       const std::function<grpc::Status(const std::string& session, FakeState& state)>& work)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Sends the descriptor that this answer grants, if any.
+  // Sends the descriptor that this answer of `method` grants, if any.
   template <typename Response>
-  void Grant(const std::string& session, const std::string& request_id, const Response& response);
+  void Grant(const std::string& method, const std::string& session, const std::string& request_id,
+             const Response& response);
   std::string SessionOf(grpc::ServerContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const SendGrant send_grant_;

@@ -6,11 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/testing/fake_calls.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace p2p::testing {
 namespace {
 
-constexpr int64_t kStarted = 1767225600;  // 2026-01-01
+using ::google::protobuf::operator+=;
 
 v1::Device NvmeDevice(const std::string& address) {
   v1::Device device;
@@ -34,8 +35,18 @@ v1::Device NvmeDevice(const std::string& address) {
   return device;
 }
 
+template <typename Request>
+void SetExpireTime(const Request& request, int64_t now, v1::Export& result) {
+  result.clear_expire_time();
+  if (!request.has_time_to_live()) return;
+  result.mutable_expire_time()->set_seconds(now);
+  *result.mutable_expire_time() += request.time_to_live();
+}
+
+}  // namespace
+
 grpc::Status Failure(grpc::StatusCode code, v1::ErrorDetail::Reason reason, const std::string& step,
-                     const std::string& object, const std::string& what, const std::string& hint = "") {
+                     const std::string& object, const std::string& what, const std::string& hint) {
   v1::ErrorDetail detail;
   detail.set_reason(reason);
   detail.set_step(step);
@@ -43,8 +54,6 @@ grpc::Status Failure(grpc::StatusCode code, v1::ErrorDetail::Reason reason, cons
   detail.set_hint(hint);
   return MakeFailure(code, detail, what);
 }
-
-}  // namespace
 
 grpc::Status NotFound(const std::string& step, const std::string& name) {
   return Failure(grpc::StatusCode::NOT_FOUND, v1::ErrorDetail::NOT_FOUND, step, name, "no such object");
@@ -130,11 +139,8 @@ grpc::Status FakeState::CloseDevice(const std::string& session, const std::strin
   const auto found = devices.find(name);
   if (found == devices.end() || found->second.driver_session() != session) return NotFound("CloseDevice", name);
   v1::Operation operation = NewOperation(v1::Operation::DRIVER_END, name);
-  const auto all = exports;
-  for (const auto& [export_name, entry] : all) {
-    if (entry.window().device() == name) EndExport(export_name, operation);
-  }
-  operations[operation.name()] = operation;
+  EndExportsOf(name, operation);
+  Record(operation);
   found->second.clear_driver_session();
   found->second.set_generation(found->second.generation() + 1);
   ChangeDevice(found->second, v1::Device::READY);
@@ -157,55 +163,9 @@ grpc::Status FakeState::DeviceReady(const std::string& session, const v1::Device
   return grpc::Status::OK;
 }
 
-v1::Operation FakeState::NewOperation(v1::Operation::Kind kind, const std::string& device) {
-  v1::Operation operation;
-  operation.set_name(NewName("operations/"));
-  operation.set_kind(kind);
-  operation.set_state(v1::Operation::SUCCEEDED);
-  operation.set_device(device);
-  operation.mutable_started()->set_seconds(kStarted);
-  operation.mutable_took()->set_nanos(118'000'000);
-  int32_t at = 0;
-  for (const char* what : {"quiesce", "unmap", "reset", "restore"}) {
-    v1::Operation::Step* step = operation.add_steps();
-    step->set_what(what);
-    step->mutable_started()->set_nanos(at);
-    step->mutable_took()->set_nanos(1'500'000);
-    at += 1'500'000;
-  }
-  return operation;
-}
-
-grpc::Status FakeState::ResetDevice(const std::string& name, v1::Operation* operation) {
-  const auto found = devices.find(name);
-  if (found == devices.end()) return NotFound("ResetDevice", name);
-  *operation = NewOperation(v1::Operation::RESET, name);
-  found->second.set_generation(found->second.generation() + 1);
-  operation->set_generation(found->second.generation());
-  for (const auto& [mapping_name, mapping] : mappings) {
-    const auto source = exports.find(mapping.export_());
-    if (source == exports.end() || source->second.window().device() != name) continue;
-    v1::Operation::Outcome* outcome = operation->add_mappings();
-    operation->set_mapping_count(operation->mapping_count() + 1);
-    outcome->set_mapping(mapping_name);
-    outcome->set_iova(mapping.iova());
-    outcome->set_state(mapping.state());
-  }
-  for (const auto& [session_name, session] : sessions) {
-    v1::Operation::Party* party = operation->add_parties();
-    party->set_session(session_name);
-    party->set_answer(v1::Operation::Party::ACKED);
-    party->mutable_after()->set_nanos(250'000);
-  }
-  const bool driven = !found->second.driver_session().empty();
-  ChangeDevice(found->second, driven ? v1::Device::AWAITING_DRIVER : v1::Device::READY);
-  operations[operation->name()] = *operation;
-  *AddEvent(v1::Event::CHANGED).mutable_operation() = *operation;
-  return grpc::Status::OK;
-}
-
-grpc::Status FakeState::CreateExport(const std::string& session, const v1::Window& window, v1::Grade grade,
+grpc::Status FakeState::CreateExport(const std::string& session, const v1::CreateExportRequest& request,
                                      v1::Export* result) {
+  const v1::Window& window = request.window();
   const auto device = devices.find(window.device());
   if (device == devices.end()) return NotFound("CreateExport", window.device());
   const auto& bars = device->second.bars();
@@ -218,12 +178,23 @@ grpc::Status FakeState::CreateExport(const std::string& session, const v1::Windo
   result->set_session(session);
   *result->mutable_window() = window;
   result->set_kind(bar->kind());
-  result->set_grade(grade == v1::RAW ? v1::RAW : v1::MAPPED);
+  result->set_grade(request.grade() == v1::RAW ? v1::RAW : v1::MAPPED);
   result->set_generation(device->second.generation());
   result->set_rule("everything for tests");
   result->set_state(v1::Export::ACTIVE);
+  SetExpireTime(request, now_, *result);
   exports[result->name()] = *result;
   *AddEvent(v1::Event::CREATED).mutable_export_() = *result;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeState::RenewExport(const std::string& session, const v1::RenewExportRequest& request,
+                                    v1::Export* result) {
+  const auto found = exports.find(request.name());
+  if (found == exports.end() || found->second.session() != session) return NotFound("RenewExport", request.name());
+  SetExpireTime(request, ++now_, found->second);
+  *result = found->second;
+  *AddEvent(v1::Event::CHANGED).mutable_export_() = *result;
   return grpc::Status::OK;
 }
 
@@ -245,25 +216,19 @@ void FakeState::EndExport(const std::string& name, v1::Operation& operation) {
   *AddEvent(v1::Event::DELETED).mutable_export_() = exports.extract(name).mapped();
 }
 
+void FakeState::EndExportsOf(const std::string& device, v1::Operation& operation) {
+  const auto all = exports;
+  for (const auto& [name, entry] : all) {
+    if (entry.window().device() == device) EndExport(name, operation);
+  }
+}
+
 grpc::Status FakeState::DeleteExport(const std::string& name, v1::Operation* operation) {
   const auto found = exports.find(name);
   if (found == exports.end()) return NotFound("DeleteExport", name);
   *operation = NewOperation(v1::Operation::RELEASE, found->second.window().device());
   EndExport(name, *operation);
-  operations[operation->name()] = *operation;
-  return grpc::Status::OK;
-}
-
-grpc::Status FakeState::RevokeExport(const std::string& name, v1::Operation* operation) {
-  const grpc::Status status = DeleteExport(name, operation);
-  return status.error_code() == grpc::StatusCode::NOT_FOUND ? NotFound("RevokeExport", name) : status;
-}
-
-grpc::Status FakeState::RevokeSession(const std::string& name, v1::Operation* operation) {
-  if (sessions.count(name) == 0) return NotFound("RevokeSession", name);
-  *operation = NewOperation(v1::Operation::SESSION_END, "");
-  operations[operation->name()] = *operation;
-  EndSession(name);
+  Record(*operation);
   return grpc::Status::OK;
 }
 

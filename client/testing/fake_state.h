@@ -15,6 +15,8 @@
 
 namespace p2p::testing {
 
+inline constexpr int64_t kStarted = 1767225600;  // 2026-01-01
+
 // Not thread-safe: FakeBroker's lock guards it.
 class FakeState {
  public:
@@ -29,10 +31,14 @@ class FakeState {
   grpc::Status OpenDevice(const std::string& session, const std::string& name, v1::Device* device);
   grpc::Status CloseDevice(const std::string& session, const std::string& name, v1::Device* device);
   grpc::Status DeviceReady(const std::string& session, const v1::DeviceReadyRequest& request, v1::Device* device);
-  grpc::Status ResetDevice(const std::string& name, v1::Operation* operation);
+  // One of scope BUS resets every device of the context.
+  grpc::Status ResetDevice(const v1::ResetDeviceRequest& request, v1::Operation* operation);
+  grpc::Status RecoverDevice(const std::string& name, v1::Operation* operation);
   grpc::Status RevokeSession(const std::string& name, v1::Operation* operation);
   grpc::Status RevokeExport(const std::string& name, v1::Operation* operation);
-  grpc::Status CreateExport(const std::string& session, const v1::Window& window, v1::Grade grade, v1::Export* result);
+  grpc::Status CreateExport(const std::string& session, const v1::CreateExportRequest& request, v1::Export* result);
+  // Nothing expires here: time stands still, but for a second that passes with each renewal.
+  grpc::Status RenewExport(const std::string& session, const v1::RenewExportRequest& request, v1::Export* result);
   grpc::Status DeleteExport(const std::string& name, v1::Operation* operation);
   grpc::Status CreateAddressSpace(const std::string& session, const v1::CreateAddressSpaceRequest& request,
                                   v1::AddressSpace* result);
@@ -64,15 +70,24 @@ class FakeState {
   std::string NewName(const char* kind) { return kind + std::to_string(++last_id_); }
   v1::Event& AddEvent(v1::Event::Type type);
   void ChangeDevice(v1::Device& device, v1::Device::State state);
+  // fake_operations.cc, with ResetDevice, RecoverDevice, RevokeSession and RevokeExport.
   v1::Operation NewOperation(v1::Operation::Kind kind, const std::string& device);
+  // It is done: watchers see it grow step by step, and its receipt is kept.
+  void Record(const v1::Operation& operation);
+  void ResetOne(v1::Device& device, v1::Operation& operation);
   void RevokeMapping(const std::string& name, v1::Operation& operation);
   void EndExport(const std::string& name, v1::Operation& operation);
+  void EndExportsOf(const std::string& device, v1::Operation& operation);
 
   uint64_t last_id_ = 0;
+  int64_t now_ = kStarted;
   uint64_t next_iova_ = 0x100000000;
   std::map<std::string, std::string> tokens_;  // to the session's name
 };
 
+// As p2pd says it.
+grpc::Status Failure(grpc::StatusCode code, v1::ErrorDetail::Reason reason, const std::string& step,
+                     const std::string& object, const std::string& what, const std::string& hint = "");
 grpc::Status NotFound(const std::string& step, const std::string& name);
 
 }  // namespace p2p::testing

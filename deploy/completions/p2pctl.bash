@@ -17,6 +17,7 @@ _p2pctl_operands() {
     for ((i = 1; i < cword; i++)); do
         case ${words[i]} in
         --color | --timeout | --fd-socket | --grpc-socket | --count | --for | --acquire | --drive | --reason) ((i++)) ;;
+        --scope | --progress | --time-to-live) ((i++)) ;;
         -*) ;;
         *) echo "${words[i]}" ;;
         esac
@@ -28,9 +29,12 @@ _p2pctl_options() {
     case "$*" in
     ping) echo --count ;;
     watch) echo --count --until-in-sync ;;
-    acquire*) echo --for --raw ;;
+    operations) echo --follow ;;
+    acquire*) echo --for --raw --time-to-live ;;
     run) echo --acquire --drive --quiesce ;;
-    revoke*) echo --reason ;;
+    "device recover"*) echo --progress ;;
+    reset*) echo --scope --progress ;;
+    revoke*) echo --reason --progress ;;
     esac
 }
 
@@ -38,9 +42,10 @@ _p2pctl_options() {
 _p2pctl_choices() {
     case "$*" in
     "") echo "$commands" ;;
-    device | session | export | operation) echo show ;;
-    reset | "device show") _p2pctl_ask devices ;;
-    release | "session show") _p2pctl_ask sessions ;;
+    device) echo show recover ;;
+    session | export | operation) echo show ;;
+    reset | "device show" | "device recover") _p2pctl_ask devices ;;
+    renew | release | "session show") _p2pctl_ask sessions ;;
     "export show") _p2pctl_ask exports ;;
     "operation show") _p2pctl_ask operations ;;
     revoke) _p2pctl_names sessions && _p2pctl_names exports ;;
@@ -57,7 +62,7 @@ _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
     local commands="status ping devices device sessions session exports export address-spaces mappings operations"
-    commands+=" operation watch acquire release run reset revoke"
+    commands+=" operation watch acquire renew release run reset revoke"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
     local operands choices i
     for ((i = 1; i < cword; i++)); do
@@ -69,14 +74,15 @@ _p2pctl() {
     mapfile -t operands < <(_p2pctl_operands)
 
     case $prev in
-    --color) choices="auto always never" ;;
+    --color | --progress) choices="auto always never" ;;
+    --scope) choices="function bus" ;;
     --for | --drive) choices=$(_p2pctl_ask devices) ;;
     --acquire) choices=$(_p2pctl_windows) ;;
     --fd-socket | --grpc-socket)
         _filedir
         return
         ;;
-    --timeout | --count | --reason) return ;;
+    --timeout | --count | --reason | --time-to-live) return ;;
     *)
         $split && return
         if [[ $cur == -* ]]; then

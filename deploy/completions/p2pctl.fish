@@ -10,12 +10,12 @@ function __p2pctl_ask
     __p2pctl_names $argv[1] | string replace --regex '^[a-z-]*/' ''
 end
 
-# Whether `show` is due, or done, after these commands.
+# Whether the second word is due, or done, after these commands.
 function __p2pctl_needs_show
-    __fish_seen_subcommand_from $argv; and not __fish_seen_subcommand_from show
+    __fish_seen_subcommand_from $argv; and not __fish_seen_subcommand_from show recover
 end
 function __p2pctl_shows
-    __fish_seen_subcommand_from $argv; and __fish_seen_subcommand_from show
+    __fish_seen_subcommand_from $argv; and __fish_seen_subcommand_from show recover
 end
 
 complete -c p2pctl -f
@@ -32,7 +32,7 @@ complete -c p2pctl -s h -l help -d 'Show help'
 complete -c p2pctl -n __fish_use_subcommand -a status -d 'Show what p2pd can do and how much is going on'
 complete -c p2pctl -n __fish_use_subcommand -a ping -d 'Ask p2pd for a sign of life'
 complete -c p2pctl -n __fish_use_subcommand -a devices -d 'List the devices that p2pd manages'
-complete -c p2pctl -n __fish_use_subcommand -a device -d 'Show one device and its BARs'
+complete -c p2pctl -n __fish_use_subcommand -a device -d 'Show one device, or try again to make it work'
 complete -c p2pctl -n __fish_use_subcommand -a sessions -d 'List the connected clients'
 complete -c p2pctl -n __fish_use_subcommand -a session -d 'Show one and what it holds'
 complete -c p2pctl -n __fish_use_subcommand -a exports -d 'List the windows of devices that sessions hold'
@@ -43,18 +43,20 @@ complete -c p2pctl -n __fish_use_subcommand -a operations -d 'List resets and re
 complete -c p2pctl -n __fish_use_subcommand -a operation -d 'Show one with its receipt'
 complete -c p2pctl -n __fish_use_subcommand -a watch -d 'Show everything as it is, then every change'
 complete -c p2pctl -n __fish_use_subcommand -a acquire -d 'Hold a window in the background'
+complete -c p2pctl -n __fish_use_subcommand -a renew -d 'Begin the time to live of what acquire took anew'
 complete -c p2pctl -n __fish_use_subcommand -a release -d 'Give back what acquire took'
 complete -c p2pctl -n __fish_use_subcommand -a run -d 'Run a command with descriptors of windows and devices'
 complete -c p2pctl -n __fish_use_subcommand -a reset -d 'Reset a device, put mappings of it back'
 complete -c p2pctl -n __fish_use_subcommand -a revoke -d 'End a session, or take an export away'
 
 complete -c p2pctl -n '__p2pctl_needs_show device session export operation' -a show
+complete -c p2pctl -n '__p2pctl_needs_show device' -a recover
 complete -c p2pctl -n '__p2pctl_shows device' -a '(__p2pctl_ask devices)'
 complete -c p2pctl -n '__p2pctl_shows session' -a '(__p2pctl_ask sessions)'
 complete -c p2pctl -n '__p2pctl_shows export' -a '(__p2pctl_ask exports)'
 complete -c p2pctl -n '__p2pctl_shows operation' -a '(__p2pctl_ask operations)'
 complete -c p2pctl -n '__fish_seen_subcommand_from reset' -a '(__p2pctl_ask devices)'
-complete -c p2pctl -n '__fish_seen_subcommand_from release' -a '(__p2pctl_names sessions)'
+complete -c p2pctl -n '__fish_seen_subcommand_from renew release' -a '(__p2pctl_names sessions)'
 complete -c p2pctl -n '__fish_seen_subcommand_from revoke' -a '(__p2pctl_names sessions; __p2pctl_names exports)'
 complete -c p2pctl -n '__fish_seen_subcommand_from acquire' -a '(__p2pctl_ask devices)/'
 
@@ -62,6 +64,10 @@ complete -c p2pctl -n '__fish_seen_subcommand_from ping watch' -l count -x -d 'S
 complete -c p2pctl -n '__fish_seen_subcommand_from watch' -l until-in-sync -d 'Stop once the snapshot is complete'
 complete -c p2pctl -n '__fish_seen_subcommand_from acquire' -l for -x -a '(__p2pctl_ask devices)' -d 'Map it for this device'
 complete -c p2pctl -n '__fish_seen_subcommand_from acquire' -l raw -d 'With a dma-buf'
+complete -c p2pctl -n '__fish_seen_subcommand_from acquire' -l time-to-live -x -d 'Give it back after this, unless renewed'
+complete -c p2pctl -n '__fish_seen_subcommand_from operations' -l follow -d 'Show those under way and every later one'
+complete -c p2pctl -n '__fish_seen_subcommand_from reset' -l scope -x -a 'function bus' -d 'With all of its slot or bus?'
+complete -c p2pctl -n '__fish_seen_subcommand_from reset recover revoke' -l progress -x -a 'auto always never' -d 'Each step on stderr'
 complete -c p2pctl -n '__fish_seen_subcommand_from run' -l acquire -x -a '(__p2pctl_ask devices)/' -d 'Pass its dma-buf'
 complete -c p2pctl -n '__fish_seen_subcommand_from run' -l drive -x -a '(__p2pctl_ask devices)' -d 'Pass its VFIO descriptor'
 complete -c p2pctl -n '__fish_seen_subcommand_from run' -l quiesce -d 'It stops its DMA on SIGUSR1 and says so'

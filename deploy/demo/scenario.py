@@ -181,7 +181,7 @@ class Scenario:
         export = self.view.wait("the export", lambda: next(
             (name for name, thing in self.view.objects.items()
              if name.startswith("exports/") and thing["session"] == holder and thing["grade"] == "RAW"), None))
-        p2pctl("revoke", export)
+        p2pctl("revoke", export, "--progress=never")
         lingers = self.view.await_object(export, state="LINGERING")
         self.tell.check(lingers["grade"] == "RAW", f"{export} is revoked, and LINGERING: {holder} has the dma-buf still")
         p2pctl("release", holder)
