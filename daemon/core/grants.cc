@@ -82,7 +82,15 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window));
   ExportView view = {
       .session = session.view.id, .window = window, .grade = grade, .generation = device->view.generation};
-  view.control = device->vfio != nullptr && !device->vfio->bars()[window.bar].prefetchable;
+  const absl::Status not_ready = MakeError(absl::StatusCode::kUnavailable,
+                                           {.reason = Reason::kDeviceNotReady,
+                                            .step = "CreateExport",
+                                            .object = NameOf(window),
+                                            .hint = "try again when it is READY"},
+                                           absl::StrCat("the device is ", Name(device->view.state)));
+  // Which action it takes only the device can tell.
+  if (device->vfio == nullptr) return not_ready;
+  view.control = !device->vfio->bars()[window.bar].prefetchable;
   P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, view.control ? Action::kExportControl : Action::kExport,
                                                       NameOf(window), device, nullptr, &view));
   view.rule = verdict.rule;
@@ -91,14 +99,7 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   if (grade == Grade::kRaw) {
     P2PD_RETURN_IF_ERROR(Permit(session, Action::kReceiveFd, NameOf(window), device, nullptr, &view).status());
   }
-  if (device->vfio == nullptr || device->operation.has_value() || unready) {
-    return MakeError(absl::StatusCode::kUnavailable,
-                     {.reason = Reason::kDeviceNotReady,
-                      .step = "CreateExport",
-                      .object = NameOf(window),
-                      .hint = "try again when it is READY"},
-                     absl::StrCat("the device is ", Name(device->view.state)));
-  }
+  if (device->operation.has_value() || unready) return not_ready;
   for (const auto& [id, other] : tables.exports) {
     const Window& taken = other.view.window;
     if (taken.device != window.device || taken.bar != window.bar || !taken.range.Overlaps(window.range)) continue;

@@ -32,6 +32,7 @@ class Ledger(View):
 
     def __init__(self, p2pd):
         self.operations = collections.Counter()
+        self.failures = collections.Counter()  # what made operations fail
         super().__init__(p2pd)
 
     def _hear(self, event):
@@ -39,6 +40,8 @@ class Ledger(View):
         operation = event.get("operation")
         if operation and event["type"] in ("CREATED", "CHANGED") and operation["state"] != "RUNNING":
             self.operations[f"{operation['kind']}: {operation['state']}"] += 1
+            if operation["state"] == "FAILED":
+                self.failures[f"{operation['kind']} of {operation['device'] or 'no device'}: {operation['error']}"] += 1
 
 
 def table(title, counts):
@@ -69,6 +72,7 @@ class Chaos:
         self._torment()
         self.tormentor.finish()
         self.crew.end()
+        self.tormentor.take_all_away()
         self.problems += aftermath.problems(self.kernel_log)
 
     def _torment(self):
@@ -91,6 +95,7 @@ class Chaos:
     def summary(self):
         if self.tormentor is not None:
             table("torments", self.tormentor.counts)
+            table("where p2pd's threads were when p2pctl got no connection", collections.Counter(self.tormentor.waits))
             self.problems += self.tormentor.broken
             if not self.tormentor.starver.available:
                 print("  (no allocation failed: this kernel lacks CONFIG_FAILSLAB or CONFIG_FAULT_INJECTION)")
@@ -101,6 +106,7 @@ class Chaos:
             self.problems += self.crew.violations
         if self.view is not None:
             table("operations of p2pd", self.view.operations)
+            table("of those that failed", self.view.failures)
         print(f"\n{self.faults} faults in the IOMMU told by the kernel, which tells only some")
         seconds = time.monotonic() - self.began
         verdict = "FAILED" if self.problems else "everything holds"
@@ -115,6 +121,7 @@ def parse_arguments():
     parser.add_argument("--policy", required=True, metavar="FILE")
     parser.add_argument("--seconds", type=float, default=90, metavar="S", help="how long the chaos lasts (90)")
     parser.add_argument("--seed", type=int, required=True, metavar="N")
+    parser.add_argument("--logs", metavar="DIR", help="where p2pd's log and the clients' go afterwards")
     return parser.parse_args()
 
 
@@ -136,6 +143,9 @@ def main():
                 chaos.crew.destroy()
         chaos.end()
         fine = chaos.summary()
+        if options.logs:
+            for log in pathlib.Path(folder).glob("*.log"):
+                shutil.copy(log, options.logs)
         if not fine:
             print("\np2pd's last words:\n" + "\n".join(chaos.p2pd.log().splitlines()[-60:]))
             for name in ("chaos_client", "chaos_keeper"):

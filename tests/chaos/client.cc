@@ -16,8 +16,8 @@
 namespace p2pd::chaos {
 namespace {
 
-constexpr uint64_t kFewestSteps = 20;
-constexpr uint64_t kMoreSteps = 100;
+constexpr uint64_t kFewestSteps = 15;
+constexpr uint64_t kMoreSteps = 45;
 constexpr uint64_t kStepsOfReport = 8;
 constexpr absl::Duration kBeforeNextTry = absl::Milliseconds(100);
 

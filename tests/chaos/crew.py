@@ -18,7 +18,7 @@ PLACES = ["0000:01:00.0/2/0/524288", "0000:01:00.0/2/0/524288", "0000:00:11.0/2/
 
 KEEPER = ("chaos_keeper", 3001, [])
 CLIENTS = [("chaos_client", uid, ["--manner", manner]) for uid, manner in (
-    (3002, "at-once"), (3003, "at-once"), (3003, "late"), (3004, "never"), (3005, "goes-on"))]
+    (3002, "at-once"), (3003, "late"), (3004, "never"), (3005, "goes-on"), (3005, "goes-on"))]
 
 
 class Player:

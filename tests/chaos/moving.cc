@@ -11,8 +11,9 @@
 namespace p2pd::chaos {
 namespace {
 
-constexpr uint64_t kPage = demo::Edu::kBufferSize;
-constexpr size_t kWords = kPage / sizeof(uint64_t);
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kBytes = demo::Edu::kMostBytes;  // of each page
+constexpr size_t kWords = kBytes / sizeof(uint64_t);
 constexpr absl::Duration kPatience = absl::Seconds(3);  // until what ends a right is told
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 
@@ -20,7 +21,7 @@ constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 
 void Wanderer::MoveBytes() {
   if (!engine_memory_.has_value()) return;
-  if (manner_ == Manner::kGoesOn && !old_iovas_.empty() && random_.Chance(30)) {
+  if (manner_ == Manner::kGoesOn && !old_iovas_.empty() && random_.Chance(50)) {
     return WriteBlindly(random_.Of(old_iovas_));
   }
   std::vector<const Held*> windows;
@@ -38,8 +39,8 @@ void Wanderer::MoveBytes() {
 void Wanderer::WriteBlindly(uint64_t iova) {
   const auto words = random_.Words(kWords);
   std::copy(words.begin(), words.end(), engine_memory_->At<uint64_t>(0, kWords).begin());
-  absl::Status status = engine_->Fetch(engine_memory_->iova(), kPage);
-  if (status.ok()) status = engine_->Store(iova, kPage);
+  absl::Status status = engine_->Fetch(engine_memory_->iova(), kBytes);
+  if (status.ok()) status = engine_->Store(iova, kBytes);
   tally_.Count(absl::StrCat("DMA without a right: ", Tally::Outcome(status)));
 }
 
@@ -65,11 +66,11 @@ bool Wanderer::KeepsRight(const Held& held, const Right& right) {
 }
 
 absl::Status Wanderer::Pass(uint64_t iova) {
-  P2PD_RETURN_IF_ERROR(engine_->Fetch(engine_memory_->iova(), kPage));
-  P2PD_RETURN_IF_ERROR(engine_->Store(iova, kPage));
-  P2PD_RETURN_IF_ERROR(engine_->Fetch(engine_memory_->iova(kPage), kPage));
-  P2PD_RETURN_IF_ERROR(engine_->Fetch(iova, kPage));
-  return engine_->Store(engine_memory_->iova(2 * kPage), kPage);
+  P2PD_RETURN_IF_ERROR(engine_->Fetch(engine_memory_->iova(), kBytes));
+  P2PD_RETURN_IF_ERROR(engine_->Store(iova, kBytes));
+  P2PD_RETURN_IF_ERROR(engine_->Fetch(engine_memory_->iova(kPage), kBytes));
+  P2PD_RETURN_IF_ERROR(engine_->Fetch(iova, kBytes));
+  return engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
 }
 
 void Wanderer::RoundTrip(const Held& held) {
@@ -78,10 +79,12 @@ void Wanderer::RoundTrip(const Held& held) {
     if (manner_ == Manner::kGoesOn) return WriteBlindly(held.mapping.iova());
     return tally_.Count("round trip: no right");
   }
-  const auto words = random_.Words(2 * kWords);
-  const auto sent = engine_memory_->At<uint64_t>(0, 2 * kWords);
+  const auto words = random_.Words(kWords);
+  const auto sent = engine_memory_->At<uint64_t>(0, kWords);
+  const auto other = engine_memory_->At<uint64_t>(kPage, kWords);
   const auto came_back = engine_memory_->At<uint64_t>(2 * kPage, kWords);
   std::copy(words.begin(), words.end(), sent.begin());
+  std::transform(words.begin(), words.end(), other.begin(), [](uint64_t word) { return ~word; });
   std::fill(came_back.begin(), came_back.end(), 0);
   const uint64_t iova = held.mapping.iova() + random_.Below(held.mapping.length() / kPage) * kPage;
   const absl::Status passed = Pass(iova);

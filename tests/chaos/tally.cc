@@ -18,13 +18,14 @@ std::string Tally::Outcome(const absl::Status& status) {
 }
 
 bool Tally::IsExplained(const absl::Status& status) {
-  return status.ok() || p2p::IsDisconnected(status) ||
-         p2p::GetErrorDetail(status).reason() != ErrorDetail::REASON_UNSPECIFIED;
+  if (status.ok() || p2p::IsDisconnected(status)) return true;
+  const ErrorDetail::Reason reason = p2p::GetErrorDetail(status).reason();
+  return reason != ErrorDetail::REASON_UNSPECIFIED && reason != ErrorDetail::POLICY;
 }
 
 bool Tally::Count(absl::string_view what, const absl::Status& status) {
   Count(absl::StrCat(what, ": ", Outcome(status)));
-  if (!IsExplained(status)) SayViolation(absl::StrCat(what, " failed without a reason: ", status.ToString()));
+  if (!IsExplained(status)) SayViolation(absl::StrCat(what, " failed, and nothing explains it: ", status.ToString()));
   return status.ok();
 }
 

@@ -24,7 +24,7 @@ class Tally {
 
   // The outcome's name: p2pd's reason, or the code where it gave none.
   static std::string Outcome(const absl::Status& status);
-  // Whether the chaos can explain it: p2pd says why, or could not be asked.
+  // Whether the chaos can explain it: p2pd says why, or could not be asked. Its policy allows all that clients ask for.
   static bool IsExplained(const absl::Status& status);
 
  private:

@@ -22,6 +22,10 @@ TEST(TallyTest, ARefusalWithoutAReasonIsAViolation) {
   EXPECT_NE(testing::internal::GetCapturedStdout().find("violation"), std::string::npos);
 }
 
+TEST(TallyTest, WhatPolicyRefusesIsAViolation) {
+  EXPECT_FALSE(Tally::IsExplained(MakeError(absl::StatusCode::kPermissionDenied, {.reason = Reason::kPolicy}, "no")));
+}
+
 TEST(TallyTest, ARefusalWithAReasonIsNone) {
   testing::internal::CaptureStdout();
   Tally tally;

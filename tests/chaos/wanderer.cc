@@ -23,13 +23,15 @@ Wanderer::~Wanderer() {
 bool Wanderer::Step() {
   // More often what leads to DMA, and DMA itself.
   static constexpr Action kActions[] = {
-      &Wanderer::OpenEngine,   &Wanderer::OpenEngine,   &Wanderer::OpenEngine,   &Wanderer::OpenDevice,
-      &Wanderer::CreateSpace,  &Wanderer::CreateExport, &Wanderer::CreateExport, &Wanderer::Acquire,
-      &Wanderer::Acquire,      &Wanderer::RenewExport,  &Wanderer::Map,          &Wanderer::Map,
-      &Wanderer::MapMemory,    &Wanderer::BatchMap,     &Wanderer::Unmap,        &Wanderer::BatchUnmap,
-      &Wanderer::DeleteExport, &Wanderer::DeleteSpace,  &Wanderer::CloseDevice,  &Wanderer::ResetDevice,
-      &Wanderer::MoveBytes,    &Wanderer::MoveBytes,    &Wanderer::MoveBytes,    &Wanderer::MoveBytes,
-      &Wanderer::MoveBytes,    &Wanderer::MoveBytes,    &Wanderer::MoveBytes,    &Wanderer::MoveBytes,
+      &Wanderer::OpenEngine,   &Wanderer::OpenEngine,  &Wanderer::OpenEngine,   &Wanderer::OpenDevice,
+      &Wanderer::OpenDevice,   &Wanderer::CreateSpace, &Wanderer::CreateSpace,  &Wanderer::CreateExport,
+      &Wanderer::CreateExport, &Wanderer::Acquire,     &Wanderer::Acquire,      &Wanderer::Acquire,
+      &Wanderer::Acquire,      &Wanderer::RenewExport, &Wanderer::Map,          &Wanderer::Map,
+      &Wanderer::Map,          &Wanderer::MapMemory,   &Wanderer::BatchMap,     &Wanderer::BatchMap,
+      &Wanderer::Unmap,        &Wanderer::BatchUnmap,  &Wanderer::DeleteExport, &Wanderer::DeleteSpace,
+      &Wanderer::CloseDevice,  &Wanderer::ResetDevice, &Wanderer::MoveBytes,    &Wanderer::MoveBytes,
+      &Wanderer::MoveBytes,    &Wanderer::MoveBytes,   &Wanderer::MoveBytes,    &Wanderer::MoveBytes,
+      &Wanderer::MoveBytes,    &Wanderer::MoveBytes,   &Wanderer::MoveBytes,    &Wanderer::MoveBytes,
   };
   if (mappings_.size() >= kMostMappings) {
     BatchUnmap();
@@ -165,7 +167,7 @@ void Wanderer::DeleteSpace() {
 }
 
 void Wanderer::CloseDevice() {
-  if (engine_ != nullptr && random_.Chance(10)) {
+  if (engine_ != nullptr && random_.Chance(50)) {
     DropEngine();
     return tally_.Count("close: the engine");
   }

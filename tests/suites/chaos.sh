@@ -12,8 +12,8 @@ copies=()
 for program in daemon/p2pd client/p2pctl/p2pctl tests/chaos/chaos_client tests/chaos/chaos_keeper; do
   copies+=(--copy "$bin/$program")
 done
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+logs=$P2PD_CACHE/log/chaos
+mkdir -p "$logs"
 "$P2PD_TOP/tests/vm/vm.py" --add sets --add switch --qmp --timeout "$((${seconds%.*} + 600))" \
-  --kernel-log "$work/kernel.log" --env PYTHONDONTWRITEBYTECODE=1 "${copies[@]}" -- \
-  "$P2PD_TOP/tests/chaos/chaos.py" --policy "$P2PD_TOP/tests/chaos/policy.textproto" --seconds "$seconds" --seed "$seed"
+  --kernel-log "$logs/kernel.log" --share "$logs" --env PYTHONDONTWRITEBYTECODE=1 "${copies[@]}" -- \
+  "$P2PD_TOP/tests/chaos/chaos.py" --policy "$P2PD_TOP/tests/chaos/policy.textproto" --seconds "$seconds" --seed "$seed" --logs /run/share
