@@ -181,7 +181,7 @@ class Keeper {
 
   // Others want to have it, too.
   void ReleaseOneHeld() {
-    if (held_.empty() || !random_.Chance(10)) return;
+    if (held_.empty() || !random_.Chance(3)) return;
     guards_->Forget(held_.front().range);
     tally_.Count("give back", held_.front().window.Release().status());
     held_.erase(held_.begin());

@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kBytes = demo::Edu::kMostBytes;  // of each page
 constexpr size_t kWords = kBytes / sizeof(uint64_t);
+constexpr int kSpite = 3;  // writes, which last long enough for the keeper to guard the window
 constexpr absl::Duration kPatience = absl::Seconds(3);  // until what ends a right is told
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
 
@@ -42,6 +43,13 @@ void Wanderer::WriteBlindly(uint64_t iova) {
   absl::Status status = engine_->Fetch(engine_memory_->iova(), kBytes);
   if (status.ok()) status = engine_->Store(iova, kBytes);
   tally_.Count(absl::StrCat("DMA without a right: ", Tally::Outcome(status)));
+}
+
+void Wanderer::WriteInSpite(const std::vector<uint64_t>& iovas) {
+  if (manner_ != Manner::kGoesOn || !engine_memory_.has_value()) return;
+  for (const uint64_t iova : iovas) {
+    for (int i = 0; i < kSpite; ++i) WriteBlindly(iova);
+  }
 }
 
 absl::StatusOr<Wanderer::Right> Wanderer::RightTo(const Held& held) {

@@ -140,7 +140,9 @@ Wanderer::Held Wanderer::TakeOut(size_t index) {
 
 void Wanderer::Unmap() {
   if (mappings_.empty()) return;
-  tally_.Count("unmap", TakeOut(random_.Below(mappings_.size())).mapping.Release());
+  Held held = TakeOut(random_.Below(mappings_.size()));
+  tally_.Count("unmap", held.mapping.Release());
+  if (held.by_engine) WriteInSpite({held.mapping.iova()});
 }
 
 void Wanderer::BatchUnmap() {
@@ -155,8 +157,14 @@ void Wanderer::BatchUnmap() {
 void Wanderer::DeleteExport() {
   if (exports_.empty()) return;
   const size_t index = random_.Below(exports_.size());
+  std::vector<uint64_t> iovas;
+  for (const Held& held : mappings_) {
+    const bool its = held.mapping.info().export_() == exports_[index].name();
+    if (its && held.by_engine) iovas.push_back(held.mapping.iova());
+  }
   tally_.Count("delete export", exports_[index].Release().status());
   exports_.erase(exports_.begin() + static_cast<std::ptrdiff_t>(index));
+  WriteInSpite(iovas);
 }
 
 void Wanderer::DeleteSpace() {

@@ -104,6 +104,8 @@ class Wanderer {
   void RoundTrip(const Held& held);
   absl::Status Pass(uint64_t iova);
   void WriteBlindly(uint64_t iova);
+  // Who goes on writes to what it has just given back.
+  void WriteInSpite(const std::vector<uint64_t>& iovas);
   absl::StatusOr<Right> RightTo(const Held& held);
   bool KeepsRight(const Held& held, const Right& right);
 
