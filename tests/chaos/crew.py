@@ -17,8 +17,10 @@ PLACES = ["0000:01:00.0/2/0/524288", "0000:01:00.0/2/0/524288", "0000:00:11.0/2/
           "0000:04:00.0/2/0/131072", "0000:05:00.0/0/65536/32768"]
 
 KEEPER = ("chaos_keeper", 3001, [])
-CLIENTS = [("chaos_client", uid, ["--manner", manner]) for uid, manner in (
-    (3002, "at-once"), (3003, "late"), (3004, "never"), (3005, "goes-on"), (3005, "goes-on"))]
+# There is one engine, so not all of them drive it.
+CLIENTS = [("chaos_client", uid, ["--manner", manner, *(["--engine", ENGINE] if engine else [])])
+           for uid, manner, engine in ((3002, "at-once", True), (3003, "late", True), (3004, "never", False),
+                                       (3005, "goes-on", True), (3005, "goes-on", True))]
 
 
 class Player:
@@ -29,7 +31,7 @@ class Player:
         command = [program(name), f"--fd-socket={crew.p2pd.folder}/fds.sock",
                    f"--grpc-socket={crew.p2pd.folder}/p2pd.sock", f"--seed={seed}", *options]
         if name == "chaos_client":
-            command += ["--engine", ENGINE, *(f"--drive=devices/{bdf}" for bdf in OTHERS),
+            command += [*(f"--drive=devices/{bdf}" for bdf in OTHERS),
                         *(f"--place={place}" for place in PLACES)]
         with open(f"{crew.p2pd.folder}/{name}.log", "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, user=uid,

@@ -111,7 +111,7 @@ class Tormentor:
                 self.waits.append(where(self.p2pd.process.pid))
             return "no connection within 5 s"
         errors = [json.loads(line)["error"] for line in done.stderr.splitlines() if line.startswith('{"error"')]
-        if not errors and done.stdout:
+        if errors and errors[0]["code"] == "ABORTED":
             return "FAILED, says its receipt"
         reason = errors[0].get("detail", {}).get("reason", "") if errors else ""
         if reason in ("", "REASON_UNSPECIFIED"):
