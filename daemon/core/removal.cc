@@ -172,6 +172,10 @@ void Core::PlaceInContexts(const std::vector<SysfsDevice>& managed, const std::v
       tables.devices.at(member).view.context = name;
     }
   }
+  // A context that all have left: one of a reset set came back while the others were gone, and they followed it.
+  for (auto& [name, context] : tables.contexts) {
+    if (context.devices.empty() && context.iommu != nullptr) scheduler.Run([iommu = std::move(context.iommu)] {});
+  }
 }
 
 void Core::Welcome(const PciAddress& address) {

@@ -21,6 +21,9 @@ class Edu {
  public:
   static constexpr uint64_t kIovaMax = (uint64_t{1} << 28) - 1;  // what it can address
 
+  // Bytes of one transfer: QEMU takes one that fills the buffer of 4 KiB for too long, and ends.
+  static constexpr uint64_t kMostBytes = 4088;
+
   // Becomes the driver of `device`. It is not Ready() yet.
   static absl::StatusOr<std::unique_ptr<Edu>> Open(p2p::Session& session, const std::string& device);
   Edu(const Edu&) = delete;
@@ -32,6 +35,10 @@ class Edu {
   // Has the device write four bytes to `iova`: first it fetches them from memory into its buffer. What becomes of
   // a write that the IOMMU stops, the device does not say. Errors: DeadlineExceeded.
   absl::Status Write32(uint64_t iova, uint32_t value);
+
+  // Has it copy up to kMostBytes from `iova` to the start of its buffer, or from there to `iova`; likewise.
+  absl::Status Fetch(uint64_t iova, uint64_t length);
+  absl::Status Store(uint64_t iova, uint64_t length);
 
  private:
   Edu(p2p::Device device, p2p::AddressSpace space, DmaMemory memory, Bar registers)

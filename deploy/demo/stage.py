@@ -167,20 +167,22 @@ class View:
 
     def _follow(self):
         for line in self.process.stdout:
-            event = json.loads(line)
             with self.changed:
-                self.in_sync = self.in_sync or event["type"] == "IN_SYNC"
-                for kind in self.KINDS:
-                    if kind not in event:
-                        continue
-                    if event["type"] == "DELETED":
-                        self.objects.pop(event[kind]["name"], None)
-                    else:
-                        self.objects[event[kind]["name"]] = event[kind]
+                self._hear(json.loads(line))
                 self.changed.notify_all()
         with self.changed:
             self.ended = True
             self.changed.notify_all()
+
+    def _hear(self, event):
+        self.in_sync = self.in_sync or event["type"] == "IN_SYNC"
+        for kind in self.KINDS:
+            if kind not in event:
+                continue
+            if event["type"] == "DELETED":
+                self.objects.pop(event[kind]["name"], None)
+            else:
+                self.objects[event[kind]["name"]] = event[kind]
 
     def wait(self, what, condition, seconds=PATIENCE):
         """Waits until the condition is true, and returns what it returned."""
