@@ -1,5 +1,5 @@
 #!/bin/bash
-# p2pd in the VM among clients and a tormentor that do as they like, for P2PD_CHAOS_SECONDS (90); P2PD_CHAOS_SEED
+# p2pd in the VM among clients and a tormentor that do as they like, for P2PD_CHAOS_SECONDS (90); P2PD_CHAOS_SEED (by name only)
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build vm
