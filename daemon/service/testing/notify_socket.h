@@ -17,12 +17,13 @@ namespace p2pd {
 class NotifySocket {
  public:
   NotifySocket() : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    const std::string name = "p2pd-notify-test-" + std::to_string(getpid());
+    // The kernel chooses a name that is free: tests run side by side, and may have equal pids.
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    name.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
-    const socklen_t length = offsetof(sockaddr_un, sun_path) + 1 + name.size();
-    EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)), 0);
+    socklen_t length = sizeof(address);
+    EXPECT_EQ(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    const std::string name(address.sun_path + 1, length - offsetof(sockaddr_un, sun_path) - 1);
     setenv("NOTIFY_SOCKET", ("@" + name).c_str(), 1);
   }
   ~NotifySocket() { unsetenv("NOTIFY_SOCKET"); }
