@@ -316,6 +316,9 @@ class Core : public std::enable_shared_from_this<Core> {
     CoreLock lock(mutex);
     return tables.devices.at(address).view.context;
   }
+  // p2pd's own copy, whose last user this must be: what others may still hold; none if it was closed already.
+  std::optional<FileIdentity> Close(OperationId id, const PciAddress& address, bool scrubbed)
+      ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status Scrub(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
   // What came of binding a device again; `file`: what whoever still holds it holds.
   void AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,

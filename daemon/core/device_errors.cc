@@ -126,20 +126,14 @@ void Core::Reopen(OperationId id, const PciAddress& address) {
     // Among what else is under way in it: an id of the kernel's that is free may be another's the next moment.
     RunOn(strand, [&, space = space] { DestroySpace(id, space); });
   }
-  const FileIdentity file = vfio->file();
-  {
-    CoreLock lock(mutex);
-    DeviceEntry& device = tables.devices.at(address);
-    device.vfio.reset();
-    device.signals.clear();
-    device.scrubbed = false;
-  }
-  RunStep(id, "close", [&] {
-    vfio.reset();
-    return absl::OkStatus();
-  }).IgnoreError();
+  vfio.reset();
+  const auto file = Close(id, address, /*scrubbed=*/false);
   absl::Status bound = RunStep(id, "bind", [&] { return BindAfresh(address, /*same_context=*/true); });
-  if (bound.ok()) bound = RunStep(id, "export its windows anew", [&] { return ExportAgain(address); });
+  if (bound.ok()) {
+    bound = RunStep(id, "export its windows anew", [&] { return ExportAgain(address); });
+    // Whoever tries again binds it again.
+    if (!bound.ok()) Close(id, address, /*scrubbed=*/false);
+  }
   AfterBind(id, address, bound, file);
   if (bound.ok()) return;
   CoreLock lock(mutex);

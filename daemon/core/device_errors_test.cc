@@ -87,6 +87,16 @@ TEST_F(DeviceErrorsTest, OneThatWasClearedIsTakenFromItsDriverAndTheMappingsCome
   world_.Map(importer_, window_.id, space_.id);
 }
 
+TEST_F(DeviceErrorsTest, WhoseWindowsCannotBeExportedAnewIsClosedAndTriedAgain) {
+  driver_.channel->grants.clear();
+  world_.kernel->FailNth(sim::Verb::kExportDmaBuf, 1, EBUSY);
+  Inject(sim::ErrorSeverity::kFatal);
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetMapping(importer_.id, mapping_.id).status()));
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_EQ(Device().state, DeviceState::kReady) << Device().state_reason;
+  world_.Drive(driver_, CoreWorld::kExporter);
+}
+
 TEST_F(DeviceErrorsTest, WhileItsDriverHoldsOnItIsTaintedAndTheMappingsAreGone) {
   Inject(sim::ErrorSeverity::kFatal);
   EXPECT_EQ(Device().state, DeviceState::kTainted);

@@ -79,28 +79,33 @@ absl::Status Core::Scrub(OperationId id, const VfioDevice& vfio) {
   return RunStep(id, "reset", [&] { return vfio.Reset(); });
 }
 
+std::optional<FileIdentity> Core::Close(OperationId id, const PciAddress& address, bool scrubbed) {
+  std::shared_ptr<VfioDevice> vfio;
+  {
+    CoreLock lock(mutex);
+    DeviceEntry& device = tables.devices.at(address);
+    if (device.vfio == nullptr) return std::nullopt;
+    vfio = std::move(device.vfio);
+    device.signals.clear();
+    device.scrubbed = scrubbed;
+  }
+  const FileIdentity file = vfio->file();
+  RunStep(id, "close", [&] {
+    vfio.reset();
+    return absl::OkStatus();
+  }).IgnoreError();
+  return file;
+}
+
 void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
   std::shared_ptr<VfioDevice> vfio;
   {
     CoreLock lock(mutex);
     vfio = tables.devices.at(address).vfio;
   }
-  std::optional<FileIdentity> file;
-  if (vfio != nullptr) {
-    file = vfio->file();
-    const absl::Status scrub = Scrub(id, *vfio);
-    {
-      CoreLock lock(mutex);
-      DeviceEntry& device = tables.devices.at(address);
-      device.vfio.reset();
-      device.signals.clear();
-      device.scrubbed = scrub.ok();
-    }
-    RunStep(id, "close", [&] {
-      vfio.reset();
-      return absl::OkStatus();
-    }).IgnoreError();
-  }
+  const bool scrubbed = vfio != nullptr && Scrub(id, *vfio).ok();
+  vfio.reset();
+  const auto file = Close(id, address, scrubbed);
   AfterBind(id, address, RunStep(id, "bind", [&] { return BindAfresh(address); }), file);
 }
 

@@ -38,21 +38,15 @@ void Core::CloseForGood(OperationId id, const PciAddress& address) {
   std::shared_ptr<VfioDevice> vfio;
   {
     CoreLock lock(mutex);
-    DeviceEntry& device = tables.devices.at(address);
-    vfio = std::move(device.vfio);
-    device.signals.clear();
+    vfio = tables.devices.at(address).vfio;
   }
-  std::optional<FileIdentity> file;
   if (vfio != nullptr) {
-    file = vfio->file();
     RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
     // Its close resets nothing while the device is being unbound.
     Scrub(id, *vfio).IgnoreError();
-    RunStep(id, "close", [&] {
-      vfio.reset();
-      return absl::OkStatus();
-    }).IgnoreError();
+    vfio.reset();
   }
+  const auto file = Close(id, address, /*scrubbed=*/false);
   std::vector<FileHolder> holders;
   if (file.has_value()) holders = options.find_holders(*file);
   CoreLock lock(mutex);
