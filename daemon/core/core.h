@@ -241,8 +241,8 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
                               std::vector<std::unique_ptr<SignalWaiter::Watch>>& signals);
   void OnSignal(const PciAddress& address, DeviceSignal signal) ABSL_LOCKS_EXCLUDED(mutex);
-  // Begins what came up during the last operation; false if there was nothing.
-  bool BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Begins what came up during the last operation, if anything did.
+  void BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);

@@ -44,7 +44,7 @@ void Core::OnSignal(const PciAddress& address, DeviceSignal signal) {
   if (!device.operation.has_value()) BeginPending(lock, device);
 }
 
-bool Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
+void Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
   const bool removal = std::exchange(device.removal_pending, false);
   const bool error = std::exchange(device.error_pending, false);
   const bool end = std::exchange(device.end_pending, false);
@@ -57,10 +57,7 @@ bool Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
     RevokeOrder order = DriverEnd({device.view.address}, device.view.driver);
     order.reason = "its driver ended during another operation";
     Revoke(lock, std::move(order));
-  } else {
-    return false;
   }
-  return true;
 }
 
 void Core::BeginError(CoreLock& lock, DeviceEntry& device) {

@@ -23,6 +23,41 @@ std::string HeldBy(const std::vector<FileHolder>& holders) {
 
 }  // namespace
 
+void Core::WorkOnContext(OperationId id, const std::string& context) {
+  std::vector<AddressSpaceId> spaces;
+  std::vector<PciAddress> devices;
+  OperationKind kind = OperationKind::kRelease;
+  bool restore = false;
+  bool leave = false;
+  {
+    CoreLock lock(mutex);
+    const OperationEntry& operation = tables.operations.at(id);
+    kind = operation.order.kind;
+    restore = operation.order.restore;
+    leave = operation.order.leave;
+    for (AddressSpaceId space : operation.order.spaces) {
+      const auto entry = tables.spaces.find(space);
+      if (entry != tables.spaces.end() && entry->second.view.context == context) spaces.push_back(space);
+    }
+    for (const PciAddress& address : operation.order.devices) {
+      if (tables.devices.at(address).view.context == context) devices.push_back(address);
+    }
+  }
+  for (AddressSpaceId space : spaces) DestroySpace(id, space);
+  if (restore && kind == OperationKind::kReset) {
+    ResetForRestore(id, devices);
+  } else {
+    for (const PciAddress& address : devices) {
+      if (restore) {
+        LookAfterError(id, address);
+      } else {
+        leave ? CloseForGood(id, address) : ScrubAndRebind(id, address);
+      }
+    }
+  }
+  DestroyLeftSpaces(context);
+}
+
 void Core::DestroySpace(OperationId id, AddressSpaceId space_id) {
   std::shared_ptr<AddressSpace> ioas;
   std::vector<std::shared_ptr<VfioDevice>> attached;

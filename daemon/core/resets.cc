@@ -145,8 +145,14 @@ void Core::ResetForRestore(OperationId id, const std::vector<PciAddress>& device
   absl::Status reset;
   for (const Member& member : members) {
     if (member.address != asked) continue;
-    reset = scope == ResetScope::kBus ? RunStep(id, "bus reset", [&] { return member.vfio->ResetBus(); })
-                                      : RunStep(id, "reset", [&] { return member.vfio->Reset(); });
+    if (scope == ResetScope::kFunction) {
+      reset = RunStep(id, "reset", [&] { return member.vfio->Reset(); });
+      continue;
+    }
+    for (int i = 0; i < kKernelAttempts; ++i) {
+      reset = RunStep(id, "bus reset", [&] { return member.vfio->ResetBus(); });
+      if (!IsTransient(reset)) break;
+    }
   }
   // A failed reset has revoked too: the mappings are put back in either case, once memory decode is on.
   for (const Member& member : members) {

@@ -56,16 +56,6 @@ absl::Status VfioDevice::ReadRegions(const SysfsDevice& sysfs) {
   return absl::OkStatus();
 }
 
-absl::Status VfioDevice::ResetBus() const {
-  constexpr int kAttempts = 3;
-  absl::Status status;
-  for (int i = 0; i < kAttempts; ++i) {
-    status = kernel_.HotReset(fd_);
-    if (!absl::IsUnavailable(status)) break;
-  }
-  return status;
-}
-
 absl::StatusOr<std::shared_ptr<const DmaBuf>> VfioDevice::DmaBufFor(int bar, Range range) {
   for (const Range& run : bars_[bar].runs) {
     if (!run.Contains(range)) continue;

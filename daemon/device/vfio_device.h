@@ -66,8 +66,7 @@ class VfioDevice {
   absl::Status Reset() const { return kernel_.ResetDevice(fd_); }
   // All that a reset of its slot or bus takes along, itself included.
   absl::StatusOr<HotResetInfo> ResetSet() const { return kernel_.GetHotResetInfo(fd_); }
-  // Resets all of that. What the kernel finds busy it is asked for again.
-  absl::Status ResetBus() const;
+  absl::Status ResetBus() const { return kernel_.HotReset(fd_); }  // all of that
   absl::Status SetSignal(DeviceSignal signal, std::optional<FdRef> eventfd) const {
     return kernel_.SetEventFd(fd_, signal, eventfd);
   }
