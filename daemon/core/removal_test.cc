@@ -1,5 +1,7 @@
 // Devices that the kernel takes back, and that return.
 #include <algorithm>
+#include <filesystem>
+#include <iterator>
 
 #include "daemon/base/errors.h"
 #include "daemon/core/testing/core_world.h"
@@ -13,6 +15,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr uint64_t kMiB = 1 << 20;
+
+int OpenFds() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<int>(std::distance(begin(all), end(all)));
+}
 
 class RemovalTest : public ::testing::Test {
  protected:
@@ -120,6 +127,33 @@ TEST_F(RemovalTest, OneThatCannotBeBoundOnItsReturnIsFaultedAndCanBeRecovered) {
   EXPECT_EQ(Exporter().state, DeviceState::kFaulted);
   EXPECT_TRUE(world_.Call(&Broker::RecoverDevice, driver_, CoreWorld::kExporter).ok());
   EXPECT_EQ(Exporter().state, DeviceState::kReady);
+}
+
+TEST_F(RemovalTest, AWindowOfItIsNotReadyWhateverActionItWouldTake) {
+  driver_.channel->grants.clear();
+  Unbind();
+  world_.scheduler.Advance(absl::Milliseconds(500));
+  world_.policy->denied = {Action::kExport};
+  const Window registers = {.device = CoreWorld::kExporter, .bar = 0, .range = {0, 4096}};
+  const auto refused = world_.Call(&Broker::CreateExport, importer_, registers, Grade::kMapped);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceNotReady) << refused.status();
+}
+
+TEST_F(RemovalTest, AContextThatAllHaveLeftIsClosed) {
+  const int fds = OpenFds();
+  for (const PciAddress& twin : {CoreWorld::kTwin, CoreWorld::kOtherTwin}) world_.kernel->Unbind(twin);
+  world_.RunSignals();
+  world_.kernel->Step();
+  // The second founds a context of its own, and the first follows it there.
+  for (const PciAddress& twin : {CoreWorld::kOtherTwin, CoreWorld::kTwin}) {
+    ASSERT_TRUE(world_.kernel->Return(twin));
+    world_.broker->Rescan();
+    world_.scheduler.RunReady();
+    EXPECT_EQ(world_.broker->GetDevice(twin)->state, DeviceState::kReady);
+    EXPECT_EQ(world_.broker->GetDevice(twin)->context, CoreWorld::kOtherTwin.ToString());
+  }
+  world_.kernel->Step();  // sees the last closes
+  EXPECT_EQ(OpenFds(), fds);
 }
 
 TEST_F(RemovalTest, AScanFindsWhatNoSignalTold) {
