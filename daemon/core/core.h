@@ -116,6 +116,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // Moves the device on; an event that cannot happen in its state is a bug, which faults it.
   void Advance(DeviceEntry& device, DeviceEvent event, const std::string& reason = "")
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What was granted of the device before is of the past.
+  void NextGeneration(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The copy that DeviceView shows of what VFIO told when it was bound.
   void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Sends Resume to those who were asked to stop for the last reset of the device.

@@ -152,6 +152,17 @@ void Core::Describe(DeviceEntry& device) {
   }
 }
 
+void Core::NextGeneration(DeviceEntry& device) {
+  ++device.view.generation;
+  // A generation that cannot be noted is no reason to leave DMA on.
+  journal
+      .Write({.verb = JournalVerb::kGeneration,
+              .phase = JournalPhase::kDone,
+              .device = device.view.address,
+              .generation = device.view.generation})
+      .IgnoreError();
+}
+
 void Core::Advance(DeviceEntry& device, DeviceEvent event, const std::string& reason) {
   const auto next = Next(device.view.state, event);
   if (next.has_value()) {

@@ -186,7 +186,7 @@ void Core::Welcome(const PciAddress& address) {
     const absl::Status bound = self->BindAfresh(address);
     CoreLock lock(self->mutex);
     DeviceEntry& device = self->tables.devices.at(address);
-    ++device.view.generation;
+    self->NextGeneration(device);
     device.view.holders.clear();
     if (bound.ok()) return self->Advance(device, DeviceEvent::kReturned);
     self->Advance(device, DeviceEvent::kReturnedUnusable, std::string(bound.message()));

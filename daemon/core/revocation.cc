@@ -29,14 +29,7 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   for (const PciAddress& address : operation.order.devices) {
     DeviceEntry& device = tables.devices.at(address);
     device.operation = id;
-    ++device.view.generation;
-    // A generation that cannot be noted is no reason to leave DMA on.
-    journal
-        .Write({.verb = JournalVerb::kGeneration,
-                .phase = JournalPhase::kDone,
-                .device = address,
-                .generation = device.view.generation})
-        .IgnoreError();
+    NextGeneration(device);
     Advance(device, DeviceEvent::kQuiesceBegan, operation.order.reason);
   }
   if (!operation.order.devices.empty()) {
