@@ -21,14 +21,15 @@ upward() {
   found=$(git grep -nE "^#include \"($pattern)/" -- "$folder" ':!*_test.cc' ':!*/testing/*' || true)
   [ -z "$found" ] || complain "$folder must not include $pattern:"$'\n'"$found"
 }
-upward daemon/base 'daemon/(textproto|kernel|device|core|front|service|config)|policy|proto|client'
-upward daemon/textproto 'daemon/(kernel|device|core|front|service|config)|policy|proto|client'
-upward daemon/kernel 'daemon/(device|core|front|service|config)|policy|client'
-upward daemon/device 'daemon/(core|front|service|config)|policy|proto|client'
-upward daemon/core 'daemon/(front|service|config)|proto|client'
-upward daemon/front 'daemon/(device|config)|client'
+upward daemon/base 'daemon/(textproto|kernel|device|core|journal|front|service|config)|policy|proto|client'
+upward daemon/textproto 'daemon/(kernel|device|core|journal|front|service|config)|policy|proto|client'
+upward daemon/kernel 'daemon/(device|core|journal|front|service|config)|policy|client'
+upward daemon/device 'daemon/(core|journal|front|service|config)|policy|proto|client'
+upward daemon/core 'daemon/(journal|front|service|config)|proto|client'
+upward daemon/journal 'daemon/(front|service|config)|proto|client'
+upward daemon/front 'daemon/(device|journal|config)|client'
 upward daemon/service 'daemon/config|client'
-upward daemon/config 'daemon/(kernel|device|core|front)|policy|client'
-upward policy 'daemon/(kernel|device|core|front|service|config)|client'
-upward client 'daemon/(kernel|device|core|front|service|config)'
+upward daemon/config 'daemon/(kernel|device|core|journal|front)|policy|client'
+upward policy 'daemon/(kernel|device|core|journal|front|service|config)|client'
+upward client 'daemon/(kernel|device|core|journal|front|service|config)'
 [ "$failures" -eq 0 ]

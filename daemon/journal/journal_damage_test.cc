@@ -1,0 +1,90 @@
+// Every bit of a journal of more than 200 records is flipped, one at a time. Wherever it counts, that must be
+// found; wherever it does not, exactly the same must be read: never is there a right too many.
+#include <sys/mman.h>
+
+#include <string>
+
+#include "daemon/journal/journal_file.h"
+#include "daemon/journal/memfd_journal.h"
+#include "daemon/journal/testing/sample_entries.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+constexpr size_t kHalf = 16384;
+constexpr size_t kSize = 4096 + 2 * kHalf;
+
+struct Said {
+  size_t records = 0;
+  std::string bytes;
+
+  bool operator==(const Said&) const = default;
+};
+
+// What a successor reads, before it makes a state of it. (MemfdJournal::Open begins with this, and then writes.)
+absl::StatusOr<Said> Read(FdRef fd) {
+  const auto file = JournalFile::Open(*Duplicate(fd));
+  if (!file.ok()) return file.status();
+  Said said;
+  const absl::Status read = (*file)->ForEach([&](const JournalFile::Record& record) {
+    ++said.records;
+    said.bytes.append(record.bytes.begin(), record.bytes.end());
+    said.bytes += record.must_understand ? "!" : ".";
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return said;
+}
+
+TEST(JournalDamageTest, NoFlippedBitChangesWhatIsRead) {
+  const auto journal = *MemfdJournal::Create(kHalf);
+  // Records of every sort, in a half that has been in use before, beside a half that has been, too.
+  RandomLife life(11);
+  Said said;
+  for (int i = 0; i < 400 || said.records < 200; ++i) {
+    EXPECT_TRUE(journal->Append(life.Next(journal->state())).ok());
+    said = *Read(journal->fd());
+  }
+  auto* const bytes =
+      static_cast<uint8_t*>(mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd().get(), 0));
+  ASSERT_NE(bytes, MAP_FAILED);
+  size_t found = 0;
+  for (size_t bit = 0; bit < kSize * 8; ++bit) {
+    const auto mask = static_cast<uint8_t>(1u << (bit % 8));
+    bytes[bit / 8] ^= mask;
+    const absl::StatusOr<Said> damaged = Read(journal->fd());
+    bytes[bit / 8] ^= mask;
+    if (damaged.ok()) {
+      ASSERT_EQ(*damaged, said) << "byte " << bit / 8 << ", bit " << bit % 8;
+    } else {
+      ASSERT_TRUE(absl::IsDataLoss(damaged.status())) << damaged.status();
+      ++found;
+    }
+  }
+  // All that counts: the records and their headers, the two words, what the file and the half say of themselves.
+  const size_t records = said.bytes.size() + said.records * (JournalFile::kRecordHeader - 1);
+  constexpr size_t kHeaders = 8 + 16 + (8 + 4 + 4 + 8);
+  EXPECT_EQ(found, 8 * (records + kHeaders));
+  RecordProperty("records", static_cast<int>(said.records));
+  RecordProperty("bits", static_cast<int>(found));
+  munmap(bytes, kSize);
+}
+
+// A half of the other sort: nothing in it may ever count again by accident.
+TEST(JournalDamageTest, TheHalfThatDoesNotCountMayHoldAnything) {
+  const auto journal = *MemfdJournal::Create(kHalf);
+  ASSERT_TRUE(journal->Append(SmallMachine()).ok());
+  const Said said = *Read(journal->fd());
+  auto* const bytes =
+      static_cast<uint8_t*>(mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd().get(), 0));
+  ASSERT_NE(bytes, MAP_FAILED);
+  std::mt19937 random(3);
+  // The first half that counts is the second one.
+  for (size_t i = 4096; i < 4096 + kHalf; ++i) bytes[i] = static_cast<uint8_t>(random());
+  EXPECT_EQ(*Read(journal->fd()), said);
+  munmap(bytes, kSize);
+}
+
+}  // namespace
+}  // namespace p2pd
