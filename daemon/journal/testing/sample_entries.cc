@@ -1,5 +1,11 @@
 #include "daemon/journal/testing/sample_entries.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <string>
 
 #include "daemon/base/errors.h"
@@ -165,6 +171,18 @@ JournalOutcome SampleOutcome(uint64_t session, uint64_t number) {
           .request_id = "request-" + std::to_string(number),
           .fingerprint = number * 0x9e3779b97f4a7c15,
           .parts = {{.object = number, .iova = {.start = number * kPage, .length = kPage}}}};
+}
+
+UniqueFd CopyOf(FdRef journal) {
+  UniqueFd copy(memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  struct stat info = {};
+  if (fstat(journal.get(), &info) != 0) std::abort();
+  std::string bytes(static_cast<size_t>(info.st_size), '\0');
+  const auto size = static_cast<ssize_t>(bytes.size());
+  if (pread(journal.get(), bytes.data(), bytes.size(), 0) != size) std::abort();
+  if (write(copy.get(), bytes.data(), bytes.size()) != size) std::abort();
+  if (fcntl(copy.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) std::abort();
+  return copy;
 }
 
 // ---- Random lives ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "daemon/base/unique_fd.h"
 #include "daemon/core/journal_state.h"
 
 namespace p2pd {
@@ -23,6 +24,9 @@ JournalSpace SampleSpace(uint64_t id);
 JournalMapping SampleMapping(uint64_t id, uint64_t space, uint64_t source, uint64_t page);
 JournalMappingStep SampleStep(uint64_t id, JournalMapping::Phase phase);
 JournalOutcome SampleOutcome(uint64_t session, uint64_t number);
+
+// A journal's file as it is just now, in a file of its own: whoever takes over writes.
+UniqueFd CopyOf(FdRef journal);
 
 // A session's life: exports, address spaces, mappings that come and go, requests that are answered, a reset. Each
 // group of entries is appended in one.
