@@ -61,18 +61,23 @@ TEST_F(JournalDamageTest, NoFlippedBitChangesWhatIsRead) {
     ASSERT_TRUE(written.ok() || absl::IsResourceExhausted(written)) << written;
     said = *Read(journal_->fd());
   }
-  size_t found = 0;
-  for (size_t bit = 0; bit < kSize * 8; ++bit) {
-    const auto mask = static_cast<uint8_t>(1u << (bit % 8));
-    bytes_[bit / 8] ^= mask;
+  // Whether flipping the bit is found. Where it is not, it must make no difference.
+  const auto flip = [&](size_t byte, int bit) {
+    bytes_[byte] ^= static_cast<uint8_t>(1u << bit);
     const absl::StatusOr<Said> damaged = Read(journal_->fd());
-    bytes_[bit / 8] ^= mask;
-    if (damaged.ok()) {
-      ASSERT_EQ(*damaged, said) << "byte " << bit / 8 << ", bit " << bit % 8;
+    bytes_[byte] ^= static_cast<uint8_t>(1u << bit);
+    if (!damaged.ok()) {
+      EXPECT_TRUE(absl::IsDataLoss(damaged.status())) << damaged.status();
     } else {
-      ASSERT_TRUE(absl::IsDataLoss(damaged.status())) << damaged.status();
-      ++found;
+      EXPECT_EQ(*damaged, said) << "byte " << byte << ", bit " << bit;
     }
+    return !damaged.ok();
+  };
+  size_t found = 0;
+  for (size_t byte = 0; byte < kSize; ++byte) {
+    // Of a byte that does not count, one bit is as good as another.
+    if (!flip(byte, static_cast<int>(byte % 8))) continue;
+    for (int bit = 0; bit < 8; ++bit) found += flip(byte, bit) ? 1 : 0;
   }
   // All that counts: the records and their headers, the two words, what the file and the half say of themselves.
   const size_t records = said.bytes.size() + said.records * (JournalFile::kRecordHeader - 1);

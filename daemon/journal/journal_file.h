@@ -54,6 +54,8 @@ class JournalFile {
   JournalVersion version() const;
   // Bytes of records that a half can hold, their headers included.
   size_t capacity() const;
+  // Bytes of records that count.
+  size_t used() const { return committed_.used; }
   static constexpr size_t kRecordHeader = 12;
 
   // The records that count, oldest first, until `visit` returns an error.

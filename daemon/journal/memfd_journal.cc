@@ -85,7 +85,7 @@ absl::Status MemfdJournal::CheckRoom(absl::Span<const JournalEntry> entries) con
 
 absl::Status MemfdJournal::Append(absl::Span<const JournalEntry> entries) {
   P2PD_RETURN_IF_ERROR(CheckRoom(entries));
-  const bool fits = StageAll(entries).ok();
+  const bool fits = !IsStale() && StageAll(entries).ok();
   if (!fits) file_->Discard();
   absl::Status status = ApplyAll(entries);
   if (status.ok() && !fits) status = Compact();
@@ -96,6 +96,11 @@ absl::Status MemfdJournal::Append(absl::Span<const JournalEntry> entries) {
   state_ = JournalState();
   const absl::Status read = Read(state_);
   return read.ok() ? status : read;
+}
+
+bool MemfdJournal::IsStale() const {
+  constexpr size_t kLeast = 256 << 10;  // bytes: less is read in no time
+  return file_->used() - snapshot_ > state_.weight() + kLeast;
 }
 
 absl::Status MemfdJournal::ApplyAll(absl::Span<const JournalEntry> entries) {
@@ -122,6 +127,7 @@ absl::Status MemfdJournal::Compact() {
   file_->BeginOtherHalf();
   P2PD_RETURN_IF_ERROR(state_.ForEach([&](const JournalEntry& entry) { return Stage(entry); }));
   file_->Commit();
+  snapshot_ = file_->used();
   return absl::OkStatus();
 }
 

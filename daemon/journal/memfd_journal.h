@@ -1,5 +1,6 @@
-// The journal that outlives its process: a JournalFile whose records are JournalEntries. When a half is full,
-// what stands is written into the other one, and that counts from then on.
+// The journal that outlives its process: a JournalFile whose records are JournalEntries. When a half is full, or
+// holds more of what was than of what is, what stands is written into the other one, and that counts from then on.
+// So what a successor reads is little more than what it needs.
 //
 // Room for rights is limited to three quarters of a half, so that what takes them away always finds room, and
 // the halves do not change places at every write.
@@ -47,6 +48,7 @@ class MemfdJournal final : public StateJournal {
   absl::Status ApplyAll(absl::Span<const JournalEntry> entries);
   // Adds the entry to what the next Commit makes count. Errors: ResourceExhausted.
   absl::Status Stage(const JournalEntry& entry);
+  bool IsStale() const;
   absl::Status StageAll(absl::Span<const JournalEntry> entries);
   // Writes what stands into the other half.
   absl::Status Compact();
@@ -54,6 +56,7 @@ class MemfdJournal final : public StateJournal {
   const std::unique_ptr<JournalFile> file_;
   JournalState state_;
   journal::Entry message_;  // used again and again
+  size_t snapshot_ = 0;     // bytes of the half that were written when it began to count
   size_t skipped_ = 0;
 };
 

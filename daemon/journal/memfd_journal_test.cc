@@ -1,5 +1,6 @@
 #include "daemon/journal/memfd_journal.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -78,6 +79,20 @@ TEST_F(MemfdJournalTest, ItGoesOnForEverWhileLittleStands) {
   }
   EXPECT_EQ(journal_->state().mappings.size(), 10u);
   EXPECT_EQ(Successors(), journal_->state());
+}
+
+TEST_F(MemfdJournalTest, ASuccessorNeedNotReadAllThatEverWas) {
+  const auto journal = *MemfdJournal::Create(4 << 20);
+  ASSERT_TRUE(journal->Append(SmallMachine()).ok());
+  ASSERT_TRUE(journal->Append({SampleExport(2), SampleSpace(3)}).ok());
+  size_t most = 0;
+  for (uint64_t id = 10; id < 30000; ++id) {
+    ASSERT_TRUE(journal->Append(SampleMapping(id, 3, 2, id)).ok());
+    ASSERT_TRUE(journal->Append(JournalRemoval{.key = MappingId(id)}).ok());
+    if (id % 500 == 0) most = std::max(most, (*JournalFile::Open(*Duplicate(journal->fd())))->used());
+  }
+  EXPECT_GT(most, 200u << 10);
+  EXPECT_LT(most, 270u << 10);
 }
 
 TEST_F(MemfdJournalTest, NoRightIsGrantedThatDoesNotFit) {

@@ -5,7 +5,7 @@
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <cstddef>
 #include <string>
 #include <thread>
 
@@ -19,13 +19,14 @@ namespace {
 class FakeManager {
  public:
   FakeManager()
-      : path_(std::string(std::getenv("TEST_TMPDIR")) + "/private"),
+      : name_("p2pd-unit-properties-test-" + std::to_string(getpid())),
         listening_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    unlink(path_.c_str());
+    // In the abstract namespace: a test's folder may have a longer name than a socket can.
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
-    EXPECT_EQ(bind(listening_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0) << path_;
+    name_.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
+    const socklen_t length = offsetof(sockaddr_un, sun_path) + 1 + name_.size();
+    EXPECT_EQ(bind(listening_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
     EXPECT_EQ(listen(listening_.get(), 1), 0);
     thread_ = std::thread([this] { Serve(); });
   }
@@ -33,7 +34,7 @@ class FakeManager {
     shutdown(listening_.get(), SHUT_RDWR);
     thread_.join();
   }
-  std::string address() const { return "unix:path=" + path_; }
+  std::string address() const { return "unix:abstract=" + name_; }
 
  private:
   static int Stored(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
@@ -60,7 +61,7 @@ class FakeManager {
     sd_bus_unref(bus);
   }
 
-  const std::string path_;
+  const std::string name_;
   const UniqueFd listening_;
   std::thread thread_;
 };
