@@ -62,6 +62,7 @@ struct JournalDevice {
   DeviceState state = DeviceState::kReady;
   std::string state_reason;
   std::optional<SessionId> driver;
+  bool granted = false;   // its driver has been answered; without that, nobody knows whether it has the fd
   bool scrubbed = false;  // reset since its last driver
   std::optional<OperationId> resume;
 

@@ -64,6 +64,7 @@ void Write(const JournalDevice& row, journal::Entry& entry) {
   out.set_state(NumberOf(row.state));
   out.set_state_reason(row.state_reason);
   if (row.driver.has_value()) out.set_driver(row.driver->value());
+  out.set_granted(row.granted);
   out.set_scrubbed(row.scrubbed);
   if (row.resume.has_value()) out.set_resume(row.resume->value());
 }

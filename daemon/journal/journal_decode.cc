@@ -93,6 +93,7 @@ JournalDevice Read(const journal::Device& in, Reader& reader) {
                        .fd_name = in.fd_name(),
                        .state = reader.OneOf(in.state(), DeviceState::kTainted),
                        .state_reason = in.state_reason(),
+                       .granted = in.granted(),
                        .scrubbed = in.scrubbed()};
   if (in.has_driver()) row.driver = SessionId(in.driver());
   if (in.has_resume()) row.resume = OperationId(in.resume());

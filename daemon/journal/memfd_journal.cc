@@ -39,6 +39,22 @@ absl::StatusOr<std::unique_ptr<MemfdJournal>> MemfdJournal::Create(size_t half_b
   return std::unique_ptr<MemfdJournal>(new MemfdJournal(std::move(file)));
 }
 
+size_t MemfdJournal::HalfBytesFor(const QuotaLimits& limits) {
+  constexpr size_t kText = 96;          // in a row: names, reasons
+  constexpr size_t kIdentity = 1024;    // in a session's: its groups, its unit, its label
+  constexpr size_t kDevices = 1 << 20;  // they, their contexts, and operations
+  constexpr size_t kPage = 4096;
+  const auto room = [&](Resource resource, const JournalEntry& row, size_t text) {
+    return limits[resource].total * (WeightOf(row) + text);
+  };
+  const size_t granted =
+      room(Resource::kSessions, JournalSession(), kIdentity) + room(Resource::kMemories, JournalMemory(), kText) +
+      room(Resource::kAddressSpaces, JournalSpace(), kText) + room(Resource::kExports, JournalExport(), kText) +
+      room(Resource::kMappings, JournalMapping(), 0);
+  const size_t all = granted + kDevices + JournalState::kRememberedWeight;
+  return (all / 3 * 4 + kPage) / kPage * kPage;
+}
+
 absl::StatusOr<std::unique_ptr<MemfdJournal>> MemfdJournal::Open(UniqueFd fd) {
   P2PD_ASSIGN_OR_RETURN(std::unique_ptr<JournalFile> file, JournalFile::Open(std::move(fd)));
   std::unique_ptr<MemfdJournal> journal(new MemfdJournal(std::move(file)));

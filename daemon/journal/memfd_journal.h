@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "daemon/base/unique_fd.h"
+#include "daemon/core/quota.h"
 #include "daemon/core/state_journal.h"
 #include "daemon/journal/journal.pb.h"
 #include "daemon/journal/journal_file.h"
@@ -23,6 +24,9 @@ namespace p2pd {
 class MemfdJournal final : public StateJournal {
  public:
   static absl::StatusOr<std::unique_ptr<MemfdJournal>> Create(size_t half_bytes);
+
+  // A half in which everything fits that these limits let be granted.
+  static size_t HalfBytesFor(const QuotaLimits& limits);
 
   // Takes over from a process that has ended. Errors: DataLoss (damaged, or the picture is not whole),
   // FailedPrecondition (of another major version, or with a record that this version must understand and does

@@ -107,6 +107,27 @@ TEST_F(MemfdJournalTest, NoRightIsGrantedThatDoesNotFit) {
   EXPECT_EQ(Successors(), before);
 }
 
+TEST_F(MemfdJournalTest, WhatTheLimitsAllowFits) {
+  QuotaLimits limits;
+  for (int i = 0; i < kNumResources; ++i) limits[static_cast<Resource>(i)] = {.per_user = 5000, .total = 5000};
+  const auto journal = *MemfdJournal::Create(MemfdJournal::HalfBytesFor(limits));
+  ASSERT_TRUE(journal->Append(SmallMachine()).ok());
+  const std::string text(96, 'x');
+  for (uint64_t i = 0; i < 5000; ++i) {
+    JournalSession session = {.id = SessionId(100000 + i), .token = std::string(64, 't')};
+    session.peer.subject.groups.assign(64, UINT32_MAX);
+    JournalExport source = SampleExport(200000 + i);
+    source.rule = text;
+    ASSERT_TRUE(
+        journal
+            ->Append({session, JournalMemory{.session = session.id, .name = text}, source, SampleSpace(300000 + i),
+                      SampleMapping(400000 + i, 300000 + i, 200000 + i, i), SampleOutcome(session.id.value(), i)})
+            .ok())
+        << i;
+  }
+  EXPECT_EQ((*TakeOver(journal->fd()))->state(), journal->state());
+}
+
 // Otherwise nothing could be taken back just when too much is out.
 TEST_F(MemfdJournalTest, AFullJournalTakesEverythingThatEndsARight) {
   const uint64_t mappings = Fill();

@@ -57,6 +57,7 @@ std::vector<JournalEntry> EntriesWithEveryField() {
                     .state = DeviceState::kTainted,
                     .state_reason = "somebody holds it",
                     .driver = session,
+                    .granted = true,
                     .scrubbed = true,
                     .resume = OperationId(kLarge)},
       JournalSpace{.id = AddressSpaceId(kLarge),
