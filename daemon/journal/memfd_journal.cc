@@ -1,5 +1,6 @@
 #include "daemon/journal/memfd_journal.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
@@ -45,13 +46,13 @@ size_t MemfdJournal::HalfBytesFor(const QuotaLimits& limits) {
   constexpr size_t kDevices = 1 << 20;  // they, their contexts, and operations
   constexpr size_t kPage = 4096;
   const auto room = [&](Resource resource, const JournalEntry& row, size_t text) {
-    return limits[resource].total * (WeightOf(row) + text);
+    return std::min<uint64_t>(limits[resource].total, 1 << 30) * (WeightOf(row) + text);
   };
   const size_t granted =
       room(Resource::kSessions, JournalSession(), kIdentity) + room(Resource::kMemories, JournalMemory(), kText) +
       room(Resource::kAddressSpaces, JournalSpace(), kText) + room(Resource::kExports, JournalExport(), kText) +
       room(Resource::kMappings, JournalMapping(), 0);
-  const size_t all = granted + kDevices + JournalState::kRememberedWeight;
+  const size_t all = std::min(granted + kDevices + JournalState::kRememberedWeight, size_t{1} << 30);
   return (all / 3 * 4 + kPage) / kPage * kPage;
 }
 

@@ -25,7 +25,7 @@ class MemfdJournal final : public StateJournal {
  public:
   static absl::StatusOr<std::unique_ptr<MemfdJournal>> Create(size_t half_bytes);
 
-  // A half in which everything fits that these limits let be granted.
+  // A half in which everything fits that these limits let be granted; at most a GiB and a third.
   static size_t HalfBytesFor(const QuotaLimits& limits);
 
   // Takes over from a process that has ended. Errors: DataLoss (damaged, or the picture is not whole),

@@ -128,6 +128,13 @@ TEST_F(MemfdJournalTest, WhatTheLimitsAllowFits) {
   EXPECT_EQ((*TakeOver(journal->fd()))->state(), journal->state());
 }
 
+TEST_F(MemfdJournalTest, LimitsThatAreNoneMakeNoJournalThatIsTooLarge) {
+  QuotaLimits limits;
+  for (int i = 0; i < kNumResources; ++i) limits[static_cast<Resource>(i)] = {.total = UINT64_MAX};
+  EXPECT_LT(MemfdJournal::HalfBytesFor(limits), size_t{3} << 29);
+  EXPECT_GT(MemfdJournal::HalfBytesFor(limits), size_t{1} << 30);
+}
+
 // Otherwise nothing could be taken back just when too much is out.
 TEST_F(MemfdJournalTest, AFullJournalTakesEverythingThatEndsARight) {
   const uint64_t mappings = Fill();
