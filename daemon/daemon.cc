@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,8 +15,8 @@
 #include "daemon/bus/event_log.h"
 #include "daemon/bus/reporter.h"
 #include "daemon/config/config_text.h"
+#include "daemon/continuity.h"
 #include "daemon/core/broker.h"
-#include "daemon/core/memory_journal.h"
 #include "daemon/effective_settings.h"
 #include "daemon/front/server.h"
 #include "daemon/front/unix_socket.h"
@@ -80,7 +81,15 @@ void Stop(EventLoop& loop, Broker& broker, Server& server, Reporter& reporter, c
   broker.Stop([&loop] { loop.Quit(); });
 }
 
-absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Settings& settings,
+// To be started again at once: what this process holds, a successor takes back. So nothing may be ended here, and no
+// destructor run.
+[[noreturn]] void Leave() {
+  Log({.message = "leaves everything to its successor", .id = kServiceStopping});
+  NotifyStopping("is being started again");
+  _exit(EXIT_SUCCESS);
+}
+
+absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, Continuity& continuity, const Settings& settings,
                    const std::string& version, std::vector<NamedFd>& inherited) {
   P2PD_ASSIGN_OR_RETURN(Socket fds, Socket::Open("fds", settings.fd_socket, SOCK_SEQPACKET, inherited));
   P2PD_ASSIGN_OR_RETURN(Socket grpc, Socket::Open("grpc", settings.grpc_socket, SOCK_STREAM, inherited));
@@ -95,11 +104,14 @@ absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, const Sett
   options.hello_deadline = settings.hello_deadline;
   Reporter reporter(loop, broker, workers, {.version = version, .kernel = machine.kernel_name()});
   options.grpc = {.version = version, .kernel = machine.kernel_name()};
-  options.grpc.capabilities = [&reporter] { return std::vector<CapabilityView>{reporter.BusConnection()}; };
+  options.grpc.capabilities = [&reporter, &broker] {
+    return std::vector<CapabilityView>{reporter.BusConnection(), broker.Continuity()};
+  };
   P2PD_ASSIGN_OR_RETURN(auto server, Server::Start(loop, broker, workers, std::move(options)));
 
   bool stopping = false;
   const auto stop = [&] {
+    if (continuity.Restarts()) Leave();
     if (!std::exchange(stopping, true)) Stop(loop, broker, *server, reporter, fds, grpc);
   };
   P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_term, loop.OnSignal(SIGTERM, stop));
@@ -128,7 +140,10 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   }
   P2PD_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   LoopSignals signals(*loop);
-  MemoryJournal journal;
+  Continuity continuity = Continuity::Without("the machine is simulated, and ends with it");
+  if (flags.simulate.empty()) {
+    P2PD_ASSIGN_OR_RETURN(continuity, Continuity::Open(QuotaLimitsOf(settings), inherited));
+  }
   ThreadScheduler scheduler;
   BrokerOptions options;
   options.sysfs_root = flags.sysfs_root.empty() ? machine->sysfs_root() : flags.sysfs_root;
@@ -141,10 +156,12 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   options.ready_deadline = settings.ready_deadline;
   options.quota = QuotaLimitsOf(settings);
   options.signals = &signals;
+  options.store = &continuity.store();
+  options.distrust = continuity.distrust();
   options.on_denied = [loop = loop.get()](const Denial& denial) {
     loop->Post([entry = EntryFor(denial)] { Log(entry); });
   };
-  Broker broker(options, machine->kernel(), scheduler, journal, policy);
+  Broker broker(options, machine->kernel(), scheduler, continuity.journal(), policy);
   P2PD_RETURN_IF_ERROR(broker.Start());
   std::unique_ptr<Uevents> uevents;
   if (flags.simulate.empty()) {
@@ -152,7 +169,7 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
     P2PD_ASSIGN_OR_RETURN(uevents, Uevents::Listen(*loop, [&broker] { broker.Rescan(); }));
     broker.Rescan();
   }
-  return Serve(*loop, broker, *machine, settings, version, inherited);
+  return Serve(*loop, broker, *machine, continuity, settings, version, inherited);
 }
 
 }  // namespace p2pd

@@ -17,10 +17,11 @@
 #include "absl/time/time.h"
 #include "daemon/base/scheduler.h"
 #include "daemon/base/unique_fd.h"
-#include "daemon/core/journal.h"
+#include "daemon/core/fd_store.h"
 #include "daemon/core/quota.h"
 #include "daemon/core/session_channel.h"
 #include "daemon/core/signal_waiter.h"
+#include "daemon/core/state_journal.h"
 #include "daemon/core/topology_view.h"
 #include "daemon/core/types.h"
 #include "daemon/device/holders.h"
@@ -60,6 +61,8 @@ struct BrokerOptions {
   QuotaLimits quota;
   std::function<std::vector<FileHolder>(const FileIdentity&)> find_holders = FindHolders;
   SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
+  FdStore* store = nullptr;         // likewise; none: nothing outlives this process
+  std::string distrust;             // why what the store has cannot be trusted; "": it can
   std::function<void(const Denial&)> on_denied = nullptr;  // called under core's lock: it may only queue
 };
 
@@ -68,7 +71,7 @@ class Core;
 class Broker {
  public:
   // All outlive the Broker.
-  Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, Journal& journal,
+  Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, StateJournal& journal,
          std::shared_ptr<const Policy> policy);
   ~Broker();
 
@@ -76,11 +79,25 @@ class Broker {
   // error means that p2pd cannot run at all.
   absl::Status Start();
 
+  // After Start and before anybody else calls: the sessions that a predecessor left, each to be given its channel.
+  struct RecoveredSession {
+    SessionId id;
+    PeerIdentity peer;
+    UniqueFd lifeline;
+  };
+  std::vector<RecoveredSession> TakeRecovered();
+  void Reattach(SessionId session, std::shared_ptr<SessionChannel> channel);
+  // Brings to its end what the predecessor had begun; sessions without a channel end. Does not wait for that.
+  void CarryOn();
+
   // Devices may have come or gone: looks, and takes or leaves them. Does not wait for that.
   void Rescan();
 
   // Ends every session, and calls `done` when nothing is mapped any more.
   void Stop(Task done);
+
+  // Whether p2pd could be started again without a loss just now, or why not.
+  CapabilityView Continuity() const;
 
   // ---- Sessions ----------------------------------------------------------------------------------------
 
@@ -88,7 +105,8 @@ class Broker {
     SessionId id;
     std::string token;  // 32 random bytes in hexadecimal
   };
-  // Errors: ResourceExhausted (too many sessions of this uid).
+  // Blocks until it is kept for a successor. Errors: ResourceExhausted (too many sessions of this uid, or no room to
+  // keep it).
   absl::StatusOr<NewSession> OpenSession(const PeerIdentity& peer, std::shared_ptr<SessionChannel> channel);
   // The channel hung up, the process ended or misbehaved: everything it held is revoked. Idempotent.
   void EndSession(SessionId session, const std::string& reason);

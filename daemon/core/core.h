@@ -16,6 +16,9 @@
 //   removal.cc     devices that the kernel takes back, and that come back
 //   rebind.cc      what happens to a device between two drivers
 //   queries.cc     looking and watching
+//   standing.cc    what is written down, so that it stands after this process
+//   keeping.cc     descriptors that are to outlive it
+//   recovery.cc    and taking all that back, after it
 //
 // Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
 // device) or of its address space (a mapping), the intent noted before and the outcome after, both under
@@ -31,8 +34,10 @@
 #include "absl/functional/function_ref.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/mutex.h"
+#include "daemon/core/answers.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/core_lock.h"
+#include "daemon/core/ledger.h"
 #include "daemon/core/tables.h"
 
 namespace p2pd {
@@ -69,7 +74,7 @@ inline bool IsTransient(const absl::Status& status) {
 
 class Core : public std::enable_shared_from_this<Core> {
  public:
-  Core(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, Journal& journal,
+  Core(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, StateJournal& journal,
        std::shared_ptr<const Policy> policy);
 
   // ---- Requests ----------------------------------------------------------------------------------------
@@ -90,6 +95,14 @@ class Core : public std::enable_shared_from_this<Core> {
                                  const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The error that a refused request gets; whoever wants to know of refusals is told.
   absl::Status Refuse(const Denial& denial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // carry_on.cc
+  void CarryOnOperations(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CarryOnDevices(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void UndoUnanswered(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void AnswerCarriedOn(const JournalOperation& row, const OperationView& view) ABSL_LOCKS_EXCLUDED(mutex);
+  bool IsEnding(SessionId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What a predecessor left, and what is there afresh. Errors: the predecessor's journal is full already.
+  absl::Status TakeBack() ABSL_LOCKS_EXCLUDED(mutex);
   void BeginWatch(Tables::WatchEntry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   std::vector<UsageView> UsageOf(const SessionEntry& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool MayObserve(SessionId viewer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -118,6 +131,8 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What was granted of the device before is of the past.
   void NextGeneration(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Those that a predecessor left open and that are not managed any more: being unbound, they wait to be closed.
+  void AddKept(const std::vector<SysfsDevice>& all, std::vector<SysfsDevice>& managed) ABSL_LOCKS_EXCLUDED(mutex);
   // The copy that DeviceView shows of what VFIO told when it was bound.
   void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Sends Resume to those who were asked to stop for the last reset of the device.
@@ -137,20 +152,54 @@ class Core : public std::enable_shared_from_this<Core> {
   void Drop(MappingEntry& mapping, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void DropExport(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void ForgetOldReceipts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::Status Note(JournalVerb verb, JournalPhase phase, const MappingEntry& mapping)
+
+  // ---- What outlives the process -----------------------------------------------------------------------
+
+  // The journal hears of it as it is now.
+  void Note(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Note(const MappingEntry& mapping) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What an answer names stands with it. Adds what the journal is to hear of that.
+  void Stand(const DeviceView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const ExportView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const AddressSpaceView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const MappingView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const std::vector<MappingView>& views, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const AcquiredView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const OperationView&, JournalEntries&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {}
+  // Writes the answer, and with it what stands, and that its operation is over.
+  void WriteAnswer(const JournalRequest& request, JournalOutcome outcome, JournalEntries rows)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Whether somebody is still to be told of it, or has mappings to come back.
+  bool IsAwaited(const OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What the journal is to hear of an operation that is over and answered.
+  JournalEntry Settled(OperationId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void ForgetSettled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // The store has the device and its context when this returns OK. On the context's strand.
+  absl::Status Keep(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  // It has them no more: before p2pd closes its own.
+  void LetGo(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void LetGoOfContext(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex);
+  void LetGoOfExport(ExportId id) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status PutAnew(const std::string& name, FdRef fd);
+  // Devices that nobody drives are kept for what was exported of them. At the end p2pd closes them, not the store.
+  void LetGoOfAll() ABSL_LOCKS_EXCLUDED(mutex);
+  // Elsewhere, since the store may take its time.
+  void RemoveLater(std::vector<std::string> names);
+  bool keeps() const { return options.store != nullptr && options.store->keeps(); }
 
   const BrokerOptions options;
   Kernel& kernel;
   Scheduler& scheduler;
-  Journal& journal;
   const std::shared_ptr<const Policy> policy;
   const absl::Time started;
   std::vector<CapabilityView> capabilities;  // probed by Start, before anybody can ask
 
   Mutex mutex;
   Tables tables ABSL_GUARDED_BY(mutex);
+  std::optional<JournalRequest> asking ABSL_GUARDED_BY(mutex);  // whose body runs
   Quota quota ABSL_GUARDED_BY(mutex);
+  Ledger ledger ABSL_GUARDED_BY(mutex);
   std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
   std::shared_ptr<const Topology> topology ABSL_GUARDED_BY(mutex) = std::make_shared<const Topology>();
   bool stopping ABSL_GUARDED_BY(mutex) = false;
@@ -158,9 +207,18 @@ class Core : public std::enable_shared_from_this<Core> {
   bool look_again ABSL_GUARDED_BY(mutex) = false;  // something has changed since it began
   Task when_idle ABSL_GUARDED_BY(mutex);           // called once nothing is left
 
+  // Of a predecessor's: sessions that wait for their channels, drivers whose device was closed, and why nothing
+  // that it left could stay, if that is so.
+  std::vector<Broker::RecoveredSession> recovered ABSL_GUARDED_BY(mutex);
+  std::vector<std::pair<PciAddress, SessionId>> cut_off ABSL_GUARDED_BY(mutex);
+  std::string distrusted ABSL_GUARDED_BY(mutex);
+
   // Calls `when_idle` if that is so.
   void CheckIdle(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  absl::Status EnterSession(SessionEntry session) ABSL_LOCKS_EXCLUDED(mutex);
+  // One offer at a time of each session: its front sees to that.
+  absl::Status TakeMemory(SessionId id, const std::string& name, MemoryEntry memory) ABSL_LOCKS_EXCLUDED(mutex);
   void EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason, Done<OperationView> done = nullptr)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -205,6 +263,9 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status HandOut(const DmaBuf& dma_buf, ExportId id, const std::string& request_id, SessionChannel& channel)
       ABSL_LOCKS_EXCLUDED(mutex);
   void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void NoteIoas(AddressSpaceId id, IoasId ioas) ABSL_LOCKS_EXCLUDED(mutex);
+  void PostOpenDevice(CoreLock& lock, const DeviceEntry& device, SessionId session, const std::string& request_id,
+                      Done<DeviceView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
                         Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   absl::StatusOr<MappingId> PrepareMapMemory(SessionEntry& session, const MapMemoryArgs& args)
@@ -233,8 +294,8 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The driver has its own deadline, after a reset.
   void WatchReady(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void FindResetSet(SessionId session, const PciAddress& address, Done<OperationView> finish)
-      ABSL_LOCKS_EXCLUDED(mutex);
+  void FindResetSet(SessionId session, const PciAddress& address, const std::optional<JournalRequest>& request,
+                    Done<OperationView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
                              Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -330,6 +391,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // Address spaces that could not be destroyed when their session ended; on the context's strand.
   void DestroyLeftSpaces(const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   friend class Broker;
+  friend class Recovery;
 };
 
 template <typename T, typename Body>
@@ -341,7 +403,8 @@ void Core::Once(SessionId session, const std::string& request_id, const std::str
     lock.After([done = std::move(done)]() mutable { done(SessionEnded()); });
     return;
   }
-  auto repeat = entry->requests.Begin<T>(request_id, fingerprint, done);
+  const JournalRequest request = {.session = session, .id = request_id, .fingerprint = Digest(fingerprint)};
+  auto repeat = entry->requests.Begin<T>(request_id, request.fingerprint, done);
   if (!repeat.ok()) {
     lock.After([done = std::move(done), status = repeat.status()]() mutable { done(status); });
     return;
@@ -350,21 +413,40 @@ void Core::Once(SessionId session, const std::string& request_id, const std::str
     auto& outcome = (**repeat).outcome;
     if (outcome.has_value()) {
       lock.After([done = std::move(done), outcome = *std::move(outcome)]() mutable { done(std::move(outcome)); });
+    } else if ((*repeat)->recovered.has_value()) {
+      lock.After([done = std::move(done), answer = Rebuilt<T>(tables, *(*repeat)->recovered)]() mutable {
+        done(std::move(answer));
+      });
+    } else if ((*repeat)->carried_on) {
+      const auto self = shared_from_this();
+      entry->requests.Await(request_id, [self, done = std::move(done)](const JournalOutcome& ended) mutable {
+        absl::StatusOr<T> answer;
+        {
+          CoreLock look(self->mutex);
+          answer = Rebuilt<T>(self->tables, ended);
+        }
+        done(std::move(answer));
+      });
     }
     return;
   }
-  Done<T> finish = [self = shared_from_this(), session, request_id,
-                    done = std::move(done)](absl::StatusOr<T> outcome) mutable {
+  Done<T> finish = [self = shared_from_this(), request, done = std::move(done)](absl::StatusOr<T> outcome) mutable {
     std::vector<Done<T>> waiting;
     {
       CoreLock end(self->mutex);
-      SessionEntry* ended = self->tables.FindSession(session);
-      if (ended != nullptr) waiting = ended->requests.template End<T>(request_id, outcome);
+      if (SessionEntry* asked = self->tables.FindSession(request.session)) {
+        waiting = asked->requests.template End<T>(request.id, outcome);
+        JournalEntries rows;
+        if (outcome.ok()) self->Stand(*outcome, rows);
+        self->WriteAnswer(request, SummaryOf(outcome), std::move(rows));
+      }
     }
     for (Done<T>& other : waiting) other(outcome);
     done(std::move(outcome));
   };
+  asking = request;
   const absl::Status status = body(lock, *entry, finish);
+  asking.reset();
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
 }
 

@@ -91,6 +91,7 @@ absl::Status Broker::Start() {
                        "no such PCI device");
     }
   }
+  core_->AddKept(all, managed);
   P2PD_RETURN_IF_ERROR(CheckMerged(core_->options.merged_contexts, managed));
   P2PD_ASSIGN_OR_RETURN(Topology topology, ReadTopology(core_->options.sysfs_root, core_->options.cpuinfo));
   {
@@ -110,13 +111,7 @@ absl::Status Broker::Start() {
       core_->Describe(device);
     }
   }
-  for (const SysfsDevice& sysfs : managed) {
-    const absl::Status bound = core_->BindAfresh(sysfs.address);
-    CoreLock lock(core_->mutex);
-    DeviceEntry& device = core_->tables.devices.at(sysfs.address);
-    if (!bound.ok()) core_->Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
-    core_->tables.Publish(EventType::kCreated, device.view, std::nullopt);
-  }
+  P2PD_RETURN_IF_ERROR(core_->TakeBack());
   std::vector<std::shared_ptr<VfioDevice>> bound;
   {
     CoreLock lock(core_->mutex);
@@ -126,6 +121,16 @@ absl::Status Broker::Start() {
   }
   core_->capabilities = ProbeCapabilities(bound);
   return absl::OkStatus();
+}
+
+void Core::AddKept(const std::vector<SysfsDevice>& all, std::vector<SysfsDevice>& managed) {
+  CoreLock lock(mutex);
+  for (const auto& [address, row] : ledger.state().devices) {
+    const auto is_it = [address = address](const SysfsDevice& device) { return device.address == address; };
+    if (row.fd_name.empty() || std::any_of(managed.begin(), managed.end(), is_it)) continue;
+    const auto there = std::find_if(all.begin(), all.end(), is_it);
+    managed.push_back(there != all.end() ? *there : SysfsDevice{.address = address});
+  }
 }
 
 void Core::Describe(DeviceEntry& device) {
@@ -154,13 +159,7 @@ void Core::Describe(DeviceEntry& device) {
 
 void Core::NextGeneration(DeviceEntry& device) {
   ++device.view.generation;
-  // A generation that cannot be noted is no reason to leave DMA on.
-  journal
-      .Write({.verb = JournalVerb::kGeneration,
-              .phase = JournalPhase::kDone,
-              .device = device.view.address,
-              .generation = device.view.generation})
-      .IgnoreError();
+  Note(device);
 }
 
 void Core::Advance(DeviceEntry& device, DeviceEvent event, const std::string& reason) {
@@ -172,6 +171,7 @@ void Core::Advance(DeviceEntry& device, DeviceEvent event, const std::string& re
     device.view.state_reason = absl::StrCat("bug: event ", static_cast<int>(event), " in ", Name(device.view.state));
     device.view.state = DeviceState::kFaulted;
   }
+  Note(device);
   tables.Changed(device);
 }
 
@@ -214,6 +214,11 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
   P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, DeviceName(address), device));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
   P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
+  // Asked again after a restart: it is this session's, and only its fd may not have arrived.
+  if (device->promised && device->view.driver == session.view.id) {
+    PostOpenDevice(lock, *device, session.view.id, request_id, finish);
+    return absl::OkStatus();
+  }
   for (const PciAddress& sibling : tables.ContextOf(*device).devices) {
     const auto driver = tables.devices.at(sibling).view.driver;
     if (!driver.has_value() || (sibling != address && driver == session.view.id)) continue;
@@ -228,13 +233,19 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "a policy rule may allow that by name: limits { scrub: NONE }");
   }
   device->view.driver = session.view.id;
+  device->granted = false;
   device->scrubbed = false;
   Advance(*device, DeviceEvent::kDriverArrived);
-  lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), address, id = session.view.id, request_id,
-                                               finish = std::move(finish)]() mutable {
-    self->FinishOpenDevice(address, id, request_id, std::move(finish));
-  });
+  PostOpenDevice(lock, *device, session.view.id, request_id, finish);
   return absl::OkStatus();
+}
+
+void Core::PostOpenDevice(CoreLock& lock, const DeviceEntry& device, SessionId session, const std::string& request_id,
+                          Done<DeviceView>& finish) {
+  lock.Post(tables.ContextOf(device).strand, [self = shared_from_this(), address = device.view.address, session,
+                                              request_id, finish = std::move(finish)]() mutable {
+    self->FinishOpenDevice(address, session, request_id, std::move(finish));
+  });
 }
 
 void Core::FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
@@ -251,7 +262,9 @@ void Core::FinishOpenDevice(const PciAddress& address, SessionId session, const 
   if (channel == nullptr || vfio == nullptr) return finish(SessionEnded());
   absl::StatusOr<UniqueFd> copy = Duplicate(vfio->fd());
   vfio.reset();
-  const absl::Status granted = copy.ok() ? channel->Grant(address, request_id, *std::move(copy)) : copy.status();
+  // With a store that is full its driver would not survive p2pd: then it is not let in.
+  absl::Status granted = copy.ok() ? Keep(address) : copy.status();
+  if (granted.ok()) granted = channel->Grant(address, request_id, *std::move(copy));
   absl::StatusOr<DeviceView> outcome;
   {
     CoreLock lock(mutex);

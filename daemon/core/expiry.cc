@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {
@@ -64,6 +65,7 @@ void Broker::RenewExport(SessionId session, const std::string& request_id, Expor
     P2PD_RETURN_IF_ERROR(CheckTimeToLive(time_to_live, "RenewExport", name));
     P2PD_ASSIGN_OR_RETURN(ExportEntry* const entry, core_->RequireExport(session, id));
     core_->SetExpiry(*entry, time_to_live);
+    core_->ledger.Note(RowOf(*entry));
     core_->tables.Publish(EventType::kChanged, entry->view, entry->view.session);
     lock.After([finish = std::move(finish), view = entry->view]() mutable { finish(std::move(view)); });
     return absl::OkStatus();

@@ -40,6 +40,8 @@ class FdStore {
 
   // What the last process left, in no order; once. They stay in the store, too.
   virtual std::vector<StoredFd> TakeAll() = 0;
+  // One of them, which TakeAll then leaves out; an invalid one where there is none of that name.
+  virtual UniqueFd Take(const std::string& name) = 0;
 };
 
 // The names of what p2pd stores: a word, "-", and what it is of. Letters, digits, '-', '_' and '.' only.

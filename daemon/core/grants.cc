@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {
@@ -131,13 +132,18 @@ void Core::FinishCreateExport(ExportId id, const std::string& request_id, Done<E
     const auto entry = tables.exports.find(id);
     if (entry != tables.exports.end()) view = entry->second.view;
   }
-  const auto dma_buf = MakeDmaBuf(view);
-  absl::Status status = dma_buf.status();
+  auto dma_buf = MakeDmaBuf(view);
+  absl::Status status = dma_buf.ok() ? Keep(view.window.device) : dma_buf.status();
+  const std::string fd_name = keeps() && view.grade == Grade::kRaw ? RawExportFdName(id.value()) : "";
+  if (status.ok() && !fd_name.empty()) status = PutAnew(fd_name, (*dma_buf)->fd);
+  const bool kept = status.ok() && !fd_name.empty();
   std::shared_ptr<SessionChannel> channel;
   {
     CoreLock lock(mutex);
     const auto entry = tables.exports.find(id);
+    if (kept && entry != tables.exports.end()) entry->second.fd_name = fd_name;
     if (status.ok()) status = CheckStands(entry == tables.exports.end() ? nullptr : &entry->second);
+    if (status.ok()) status = ledger.Grant(RowOf(entry->second));
     if (status.ok()) {
       entry->second.dma_buf = *dma_buf;
       channel = tables.FindSession(view.session)->channel;
@@ -298,13 +304,11 @@ absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const
   }
   P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, quota.Take(HolderOf(session), Resource::kAddressSpaces));
   const AddressSpaceId id(tables.NextId());
-  P2PD_RETURN_IF_ERROR(journal.Write({.verb = JournalVerb::kAllocIoas,
-                                      .session = session.view.id.value(),
-                                      .address_space = id.value(),
-                                      .device = devices.front()}));
-  AddressSpaceEntry& space = tables.spaces[id];
+  AddressSpaceEntry space;
   space.view = {.id = id, .session = session.view.id, .context = context, .devices = devices};
   space.charge = std::move(charge);
+  P2PD_RETURN_IF_ERROR(ledger.Grant(RowOf(space)));
+  tables.spaces[id] = std::move(space);
   lock.Post(tables.contexts.at(context).strand, [self = shared_from_this(), id, finish = std::move(finish)]() mutable {
     self->FinishCreateSpace(id, std::move(finish));
   });
@@ -327,6 +331,7 @@ void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
       if (device == nullptr) return absl::UnavailableError("a device was taken away meanwhile");
     }
     P2PD_ASSIGN_OR_RETURN(std::shared_ptr<AddressSpace> ioas, AddressSpace::Create(iommu));
+    NoteIoas(id, ioas->id());
     for (const auto& device : devices) {
       if (const absl::Status attached = device->Attach(*ioas); !attached.ok()) {
         for (const auto& other : devices) other->Detach().IgnoreError();
@@ -358,9 +363,20 @@ void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
     } else {
       outcome = layout.ok() ? SessionEnded() : layout.status();
       if (entry != tables.spaces.end()) tables.spaces.erase(entry);
+      ledger.Forget(id);
     }
   }
   finish(std::move(outcome));
+}
+
+// From now on a successor can destroy it.
+void Core::NoteIoas(AddressSpaceId id, IoasId ioas) {
+  CoreLock lock(mutex);
+  const auto space = tables.spaces.find(id);
+  if (space == tables.spaces.end()) return;
+  JournalSpace row = RowOf(space->second);
+  row.ioas = ioas;
+  ledger.Note(row);
 }
 
 void Broker::DeleteAddressSpace(SessionId session, const std::string& request_id, AddressSpaceId id,

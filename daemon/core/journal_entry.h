@@ -51,13 +51,9 @@ struct JournalContext {
 };
 
 struct JournalDevice {
-  enum class Phase { kClosed = 1, kBinding = 2, kBound = 3, kClosing = 4 };
-
   PciAddress address;
   std::string context;
   uint64_t generation = 0;
-  Phase phase = Phase::kClosed;
-  std::string cdev;  // "vfio3", as it was bound
   std::string fd_name;
   DeviceState state = DeviceState::kReady;
   std::string state_reason;
@@ -70,7 +66,7 @@ struct JournalDevice {
 };
 
 struct JournalSpace {
-  enum class Phase { kMaking = 1, kMade = 2, kDestroying = 3 };
+  enum class Phase { kMaking = 1, kMade = 2 };
 
   AddressSpaceId id;
   SessionId session;
@@ -91,7 +87,7 @@ struct JournalExport {
   uint64_t generation = 0;
   std::string rule;
   ExportState state = ExportState::kActive;
-  bool closing = false;               // nothing new is cut from it
+  bool closing = false;               // nothing new is cut from it; or its owner does not know of it yet
   std::optional<absl::Time> expires;  // none: it lives as long as its session
   std::string fd_name;                // a RAW export's dma-buf
 
@@ -113,6 +109,7 @@ struct JournalMapping {
   Phase phase = Phase::kMapping;
   MappingState state = MappingState::kActive;
   std::string state_reason;
+  bool answered = false;  // whoever asked for it knows of it
 
   bool operator==(const JournalMapping&) const = default;
 };
@@ -123,22 +120,43 @@ struct JournalMappingStep {
   JournalMapping::Phase phase = JournalMapping::Phase::kMapping;
   MappingState state = MappingState::kActive;
   std::string state_reason;
+  bool answered = false;
 
   bool operator==(const JournalMappingStep&) const = default;
 };
 
+// Which request began something, so that a repeat of it waits for the end of that.
+struct JournalRequest {
+  SessionId session;
+  std::string id;
+  uint64_t fingerprint = 0;  // tells requests apart that share an id: must be the same in every build
+
+  bool operator==(const JournalRequest&) const = default;
+};
+
 // Something is being taken away, or reset: what was decided must be brought to its end.
 struct JournalOperation {
-  enum class Phase { kQuiescing = 1, kUnmapping = 2, kDevices = 3, kRestoring = 4 };
+  struct Party {
+    SessionId session;
+    Answer answer = Answer::kWaiting;
+
+    bool operator==(const Party&) const = default;
+  };
 
   OperationId id;
   OperationKind kind = OperationKind::kRelease;
-  Phase phase = Phase::kQuiescing;
+  ResetScope scope = ResetScope::kFunction;
   std::string reason;
   uint64_t generation = 0;
-  bool restore = false;                // its mappings come back
-  std::optional<SessionId> ending;     // to be forgotten at the end
-  std::optional<PciAddress> at_reset;  // the device that is being reset, or bound afresh, just now
+  bool over = false;      // somebody is still to be told, or has mappings to come back when it acks
+  bool restore = false;   // its mappings come back
+  bool leave = false;     // its devices are closed and not bound again
+  bool recorded = false;  // leaves a receipt
+  absl::Duration deadline = absl::InfiniteDuration();  // for the acks, where it is not the usual one
+  std::optional<SessionId> ending;                     // to be forgotten at the end
+  std::optional<SessionId> exempt;                     // from being asked to stop
+  std::optional<JournalRequest> request;               // who waits for it
+  std::vector<Party> parties;
   std::vector<PciAddress> devices;
   std::vector<ExportId> exports;
   std::vector<AddressSpaceId> spaces;
@@ -151,7 +169,7 @@ struct JournalOperation {
 // the repeated request itself does not say.
 struct JournalOutcome {
   struct Part {
-    uint64_t object = 0;  // the number of what was made, ended or begun
+    uint64_t object = 0;  // the number of what was made, ended or begun; of a device, its address
     Range iova;           // of a mapping
 
     bool operator==(const Part&) const = default;
@@ -159,8 +177,9 @@ struct JournalOutcome {
 
   SessionId session;
   std::string request_id;
-  uint64_t fingerprint = 0;  // tells requests apart that share an id: must be the same in every build
+  uint64_t fingerprint = 0;
   absl::Status status;
+  OperationKind kind = OperationKind::kRelease;  // of what is answered by a receipt
   uint64_t generation = 0;
   std::vector<Part> parts;  // an export before its mappings; a batch in its order
 

@@ -43,7 +43,7 @@ size_t Weight(const JournalSession& row) {
 size_t Weight(const JournalMemory& row) { return kFrame + row.name.size() + row.fd_name.size(); }
 size_t Weight(const JournalContext& row) { return kFrame + row.name.size() + row.fd_name.size(); }
 size_t Weight(const JournalDevice& row) {
-  return kFrame + 4 * kNumber + row.context.size() + row.cdev.size() + row.fd_name.size() + row.state_reason.size();
+  return kFrame + 4 * kNumber + row.context.size() + row.fd_name.size() + row.state_reason.size();
 }
 size_t Weight(const JournalSpace& row) {
   return kFrame + 2 * kNumber + row.context.size() + kNumber * row.devices.size();
@@ -53,7 +53,8 @@ size_t Weight(const JournalExport& row) { return kFrame + 8 * kNumber + row.rule
 size_t Weight(const JournalMapping& row) { return 112 + row.memory.size() + row.state_reason.size(); }
 size_t Weight(const JournalMappingStep& row) { return kFrame + row.state_reason.size(); }
 size_t Weight(const JournalOperation& row) {
-  return kFrame + 4 * kNumber + row.reason.size() +
+  const size_t request = row.request.has_value() ? 3 * kNumber + row.request->id.size() : 0;
+  return kFrame + 5 * kNumber + row.reason.size() + request + 2 * kNumber * row.parties.size() +
          kNumber * (row.devices.size() + row.exports.size() + row.spaces.size() + row.mappings.size());
 }
 size_t Weight(const JournalOutcome& row) {
@@ -144,6 +145,7 @@ absl::Status JournalState::Step(const JournalMappingStep& step) {
   row.phase = step.phase;
   row.state = step.state;
   row.state_reason = step.state_reason;
+  row.answered = step.answered;
   return absl::OkStatus();
 }
 

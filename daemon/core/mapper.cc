@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {
@@ -129,6 +130,7 @@ absl::StatusOr<MappingId> Core::PrepareMapMemory(SessionEntry& session, const Ma
   mapping->asked = args.access;
   P2PD_ASSIGN_OR_RETURN(mapping->bytes_charge, quota.Take(HolderOf(session), Resource::kMemoryBytes, slice.length));
   mapping->memory = memory->second.file;
+  mapping->memory_name = args.memory;
   mapping->file_offset = slice.start;
   return Enter(session, *space, std::move(mapping), args.placement);
 }
@@ -143,7 +145,7 @@ absl::StatusOr<MappingId> Core::Enter(SessionEntry& session, AddressSpaceEntry& 
   mapping->view.session = session.view.id;
   mapping->view.address_space = space.view.id;
   mapping->view.access = Effective(mapping->asked);
-  if (const absl::Status noted = Note(JournalVerb::kMap, JournalPhase::kIntent, *mapping); !noted.ok()) {
+  if (const absl::Status noted = ledger.Grant(RowOf(*mapping)); !noted.ok()) {
     space.iovas.Release(mapping->view.iova);
     return noted;
   }
@@ -198,7 +200,7 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   }
   // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.
   MappingEntry& mapping = *tables.FindMapping(id);
-  Note(JournalVerb::kMap, JournalPhase::kDone, mapping).IgnoreError();
+  mapping.phase = JournalMapping::Phase::kMapped;  // written with the answer
   mapping.announced = true;
   tables.Publish(EventType::kCreated, mapping.view, mapping.view.session);
   return mapping.view;
@@ -207,7 +209,6 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
 void Core::Abandon(MappingId id, const std::string& reason) {
   MappingEntry* mapping = tables.FindMapping(id);
   if (mapping == nullptr) return;
-  Note(JournalVerb::kMap, JournalPhase::kFailed, *mapping).IgnoreError();
   mapping->live = false;
   Drop(*mapping, reason);
 }

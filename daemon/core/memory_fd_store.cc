@@ -38,6 +38,12 @@ std::vector<StoredFd> MemoryFdStore::TakeAll() {
   return all;
 }
 
+UniqueFd MemoryFdStore::Take(const std::string& name) {
+  MutexLock lock(mutex_);
+  const auto entry = fds_.find(name);
+  return entry == fds_.end() ? UniqueFd() : Duplicate(entry->second).value_or(UniqueFd());
+}
+
 std::vector<std::string> MemoryFdStore::names() const {
   MutexLock lock(mutex_);
   std::vector<std::string> names;

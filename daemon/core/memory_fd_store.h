@@ -20,6 +20,7 @@ class MemoryFdStore final : public FdStore {
   absl::Status Remove(const std::string& name) override ABSL_LOCKS_EXCLUDED(mutex_);
   // Duplicates: may be called again, for the next core.
   std::vector<StoredFd> TakeAll() override ABSL_LOCKS_EXCLUDED(mutex_);
+  UniqueFd Take(const std::string& name) override ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::vector<std::string> names() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The next Put or Remove fails with this, once.

@@ -1,25 +1,13 @@
 #include "daemon/core/memory_journal.h"
 
-#include <utility>
+#include "daemon/base/errors.h"
 
 namespace p2pd {
 
-absl::Status MemoryJournal::Write(const JournalRecord& record) {
-  MutexLock lock(mutex_);
+absl::Status MemoryJournal::Append(absl::Span<const JournalEntry> entries) {
   if (!fail_next_.ok()) return std::exchange(fail_next_, absl::OkStatus());
-  records_.push_back(record);
-  if (records_.size() > capacity_) records_.pop_front();
+  for (const JournalEntry& entry : entries) P2PD_RETURN_IF_ERROR(state_.Apply(entry));
   return absl::OkStatus();
-}
-
-std::deque<JournalRecord> MemoryJournal::records() const {
-  MutexLock lock(mutex_);
-  return records_;
-}
-
-void MemoryJournal::FailNext(absl::Status status) {
-  MutexLock lock(mutex_);
-  fail_next_ = std::move(status);
 }
 
 }  // namespace p2pd

@@ -1,29 +1,25 @@
-// A Journal that lives as long as its process: for tests, and for a daemon that is not to survive.
+// A journal that lives as long as its process: for tests, and for a p2pd of which nothing survives.
 #ifndef P2PD_DAEMON_CORE_MEMORY_JOURNAL_H_
 #define P2PD_DAEMON_CORE_MEMORY_JOURNAL_H_
 
-#include <deque>
+#include <utility>
 
-#include "daemon/base/mutex.h"
-#include "daemon/core/journal.h"
+#include "daemon/core/state_journal.h"
 
 namespace p2pd {
 
-class MemoryJournal final : public Journal {
+class MemoryJournal final : public StateJournal {
  public:
-  // Keeps the last `capacity` records.
-  explicit MemoryJournal(size_t capacity = 4096) : capacity_(capacity) {}
+  using StateJournal::Append;
+  absl::Status Append(absl::Span<const JournalEntry> entries) override;
+  const JournalState& state() const override { return state_; }
 
-  absl::Status Write(const JournalRecord& record) override;
-  std::deque<JournalRecord> records() const;
-  // The next write fails with this, once.
-  void FailNext(absl::Status status);
+  // The next Append fails with this, once.
+  void FailNext(absl::Status status) { fail_next_ = std::move(status); }
 
  private:
-  const size_t capacity_;
-  mutable Mutex mutex_;
-  std::deque<JournalRecord> records_ ABSL_GUARDED_BY(mutex_);
-  absl::Status fail_next_ ABSL_GUARDED_BY(mutex_);
+  JournalState state_;
+  absl::Status fail_next_;
 };
 
 }  // namespace p2pd

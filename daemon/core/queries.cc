@@ -56,17 +56,17 @@ auto VisibleOne(const Table& table, Id id, SessionId viewer, bool observer, cons
 
 }  // namespace
 
-Core::Core(BrokerOptions broker_options, Kernel& the_kernel, Scheduler& the_scheduler, Journal& the_journal,
+Core::Core(BrokerOptions broker_options, Kernel& the_kernel, Scheduler& the_scheduler, StateJournal& journal,
            std::shared_ptr<const Policy> the_policy)
     : options(std::move(broker_options)),
       kernel(the_kernel),
       scheduler(the_scheduler),
-      journal(the_journal),
       policy(std::move(the_policy)),
       started(absl::Now()),
-      quota(options.quota) {}
+      quota(options.quota),
+      ledger(journal) {}
 
-Broker::Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, Journal& journal,
+Broker::Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, StateJournal& journal,
                std::shared_ptr<const Policy> policy)
     : core_(std::make_shared<Core>(std::move(options), kernel, scheduler, journal, std::move(policy))) {}
 

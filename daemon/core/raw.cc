@@ -17,7 +17,8 @@ constexpr absl::Duration kSlowestCheck = absl::Seconds(10);
 void Core::End(ExportEntry& entry) {
   entry.closing = true;
   if (entry.making) return;  // whoever makes it ends it
-  if (entry.view.grade != Grade::kRaw || entry.dma_buf == nullptr) return DropExport(entry);
+  const bool known = entry.dma_buf != nullptr || entry.watched;
+  if (entry.view.grade != Grade::kRaw || !known) return DropExport(entry);
   if (!std::exchange(entry.watched, true)) CheckLater(entry, kFirstCheck);
 }
 
@@ -29,6 +30,7 @@ void Core::CheckLater(const ExportEntry& entry, absl::Duration next_check) {
 }
 
 void Core::CheckLingering(ExportId id, absl::Duration next_check) {
+  LetGoOfExport(id);  // the store would be somebody who holds it
   std::shared_ptr<const DmaBuf> dma_buf;
   {
     CoreLock lock(mutex);
@@ -36,6 +38,7 @@ void Core::CheckLingering(ExportId id, absl::Duration next_check) {
     if (entry == tables.exports.end()) return;
     dma_buf = entry->second.dma_buf;
   }
+  if (dma_buf == nullptr) return;  // a predecessor's, which nobody can ask about: until the device is bound afresh
   const absl::StatusOr<bool> shared = kernel.IsShared(dma_buf->fd);
   CoreLock lock(mutex);
   const auto entry = tables.exports.find(id);

@@ -92,6 +92,7 @@ void Core::DestroySpace(OperationId id, AddressSpaceId space_id) {
   for (MappingId mapping : mappings) Drop(*tables.FindMapping(mapping), "its address space is gone");
   tables.Publish(EventType::kDeleted, space->second.view, space->second.view.session);
   tables.spaces.erase(space);
+  ledger.Forget(space_id);
 }
 
 void Core::DestroyLeftSpaces(const std::string& context) {
@@ -126,6 +127,7 @@ std::optional<FileIdentity> Core::Close(OperationId id, const PciAddress& addres
   }
   const FileIdentity file = vfio->file();
   RunStep(id, "close", [&] {
+    LetGo(address);
     vfio.reset();
     return absl::OkStatus();
   }).IgnoreError();
@@ -154,6 +156,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
   Advance(device, DeviceEvent::kResetEnded);
   device.view.driver.reset();
   device.resume.reset();
+  Note(device);
   if (bound.ok()) {
     // Bound afresh, it is as good as new, whatever it was before.
     if (device.view.state == DeviceState::kFaulted) Advance(device, DeviceEvent::kRestoredWithout);
@@ -179,11 +182,11 @@ absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
     const ContextEntry& entry = tables.ContextOf(device);
     // Devices of one context share its iommufd; a device alone gets a new one with each driver.
     if (same_context || entry.devices.size() > 1) context = entry.iommu;
-    journal.Write({.verb = JournalVerb::kBind, .phase = JournalPhase::kIntent, .device = address}).IgnoreError();
   }
   // vfioN changes with each bind to vfio-pci: what it was at the start may be another device by now.
   P2PD_ASSIGN_OR_RETURN(sysfs.cdev, Sysfs(options.sysfs_root).FindCdev(address));
   if (context == nullptr) {
+    LetGoOfContext(ContextNameOf(address));
     P2PD_ASSIGN_OR_RETURN(context, IommuContext::Open(kernel));
   }
   P2PD_ASSIGN_OR_RETURN(std::shared_ptr<VfioDevice> vfio, VfioDevice::Open(kernel, sysfs, context));
@@ -198,7 +201,7 @@ absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
   tables.ContextOf(device).iommu = std::move(context);
   Describe(device);
   DropLingering(address);
-  journal.Write({.verb = JournalVerb::kBind, .phase = JournalPhase::kDone, .device = address}).IgnoreError();
+  Note(device);
   return absl::OkStatus();
 }
 

@@ -1,5 +1,4 @@
-// What an operation leaves behind: its steps with their times, and what became of each mapping. And the notes
-// in the journal, before each change and after.
+// What an operation leaves behind: its steps with their times, and what became of each mapping.
 #include "daemon/core/core.h"
 
 namespace p2pd {
@@ -56,16 +55,6 @@ void Core::AddOutcome(OperationEntry& operation, const MappingEntry& mapping) {
                                             .iova = mapping.view.iova.start,
                                             .state = mapping.view.state,
                                             .reason = mapping.view.state_reason};
-}
-
-absl::Status Core::Note(JournalVerb verb, JournalPhase phase, const MappingEntry& mapping) {
-  return journal.Write({.verb = verb,
-                        .phase = phase,
-                        .session = mapping.view.session.value(),
-                        .address_space = mapping.view.address_space.value(),
-                        .object = mapping.view.id.value(),
-                        .device = mapping.exporter.value_or(PciAddress()),
-                        .iova = mapping.view.iova});
 }
 
 }  // namespace p2pd

@@ -53,6 +53,7 @@ void Core::CloseForGood(OperationId id, const PciAddress& address) {
   DeviceEntry& device = tables.devices.at(address);
   device.view.driver.reset();
   device.resume.reset();
+  Note(device);
   device.held_file = file;
   device.view.holders = holders;
   Advance(device, DeviceEvent::kUnplugged, GoneBecause(holders));

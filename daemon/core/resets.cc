@@ -29,9 +29,10 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const Reset
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, "ResetDevice"));
   if (args.scope == ResetScope::kBus) {
     // What else would be reset only the kernel knows.
-    PostElsewhere(lock, tables.ContextOf(*device).strand,
-                  [self = shared_from_this(), id = session.view.id, address = args.device,
-                   finish = std::move(finish)]() mutable { self->FindResetSet(id, address, std::move(finish)); });
+    PostElsewhere(
+        lock, tables.ContextOf(*device).strand,
+        [self = shared_from_this(), id = session.view.id, address = args.device, request = asking,
+         finish = std::move(finish)]() mutable { self->FindResetSet(id, address, request, std::move(finish)); });
     return absl::OkStatus();
   }
   if (!device->view.can_reset) {
@@ -68,7 +69,8 @@ RevokeOrder Core::ResetOrder(const SessionEntry& session, std::vector<PciAddress
 
 // ---- All that shares a slot or bus -----------------------------------------------------------------------
 
-void Core::FindResetSet(SessionId session, const PciAddress& address, Done<OperationView> finish) {
+void Core::FindResetSet(SessionId session, const PciAddress& address, const std::optional<JournalRequest>& request,
+                        Done<OperationView> finish) {
   std::shared_ptr<VfioDevice> vfio;
   {
     CoreLock lock(mutex);
@@ -78,11 +80,13 @@ void Core::FindResetSet(SessionId session, const PciAddress& address, Done<Opera
       vfio == nullptr ? absl::UnavailableError("the device was taken away meanwhile") : vfio->ResetSet();
   vfio.reset();
   CoreLock lock(mutex);
-  SessionEntry* asking = tables.FindSession(session);
+  SessionEntry* entry = tables.FindSession(session);
   absl::Status status = set.status();
+  asking = request;
   if (status.ok()) {
-    status = asking == nullptr || asking->ended ? SessionEnded() : BeginBusReset(lock, *asking, address, *set, finish);
+    status = entry == nullptr || entry->ended ? SessionEnded() : BeginBusReset(lock, *entry, address, *set, finish);
   }
+  asking.reset();
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
 }
 
@@ -133,7 +137,6 @@ void Core::ResetForRestore(OperationId id, const std::vector<PciAddress>& device
     scope = order.scope;
     for (const PciAddress& address : devices) {
       members.push_back({.address = address, .vfio = tables.devices.at(address).vfio});
-      journal.Write({.verb = JournalVerb::kReset, .phase = JournalPhase::kIntent, .device = address}).IgnoreError();
     }
   }
   const auto step = [&](absl::string_view what, const Member& member) {
@@ -161,8 +164,6 @@ void Core::ResetForRestore(OperationId id, const std::vector<PciAddress>& device
     CoreLock lock(mutex);
     DeviceEntry& device = tables.devices.at(member.address);
     OperationEntry& operation = tables.operations.at(id);
-    const JournalPhase phase = reset.ok() ? JournalPhase::kDone : JournalPhase::kFailed;
-    journal.Write({.verb = JournalVerb::kReset, .phase = phase, .device = member.address}).IgnoreError();
     for (const absl::Status& status : {reset, decode}) {
       if (!status.ok() && operation.view.error.empty()) operation.view.error = std::string(status.message());
     }
@@ -237,6 +238,8 @@ void Core::SendResume(CoreLock& lock, DeviceEntry& device) {
     if (party.answer == Answer::kForced && !entry->second.late.contains(party.session)) continue;
     SendResumeTo(lock, party.session, entry->second, device);
   }
+  Note(device);
+  ForgetSettled();
 }
 
 void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& operation, const DeviceEntry& device) {

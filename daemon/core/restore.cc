@@ -40,7 +40,7 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
   Access access = Access::kRead;
   uint64_t file_offset = 0;
   bool dead_area = false;
-  absl::Status status;
+  bool uncertain = false;
   {
     CoreLock lock(mutex);
     MappingEntry* entry = tables.FindMapping(mapping);
@@ -48,17 +48,22 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
     const SessionEntry* owner = tables.FindSession(entry->view.session);
     if (owner == nullptr || owner->ended) return;  // its end takes the mapping
     dead_area = entry->live;                       // UNMAP had failed
+    uncertain = entry->uncertain;
     ioas = tables.spaces.at(entry->view.address_space).ioas;
     dma_buf = entry->dma_buf;
     iova = entry->view.iova;
     access = entry->asked;
     file_offset = entry->file_offset;
-    status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
-    if (status.ok()) entry->live = true;
+    entry->live = true;
+    entry->phase = JournalMapping::Phase::kMapping;
+    Note(*entry);
   }
-  if (status.ok() && dead_area) {
-    status = ioas->Unmap(iova);
-    dead_area = !status.ok();
+  absl::Status status;
+  if (dma_buf == nullptr) status = absl::UnavailableError("its window could not be exported anew");
+  if (dead_area) {
+    const absl::Status unmapped = ioas->Unmap(iova);
+    dead_area = !unmapped.ok() && !(uncertain && absl::IsNotFound(unmapped));
+    if (dead_area) status = unmapped;
   }
   for (int i = 0; status.ok() && i < kKernelAttempts; ++i) {
     const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, iova, access);
@@ -68,7 +73,9 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
   CoreLock lock(mutex);
   MappingEntry* entry = tables.FindMapping(mapping);
   if (entry == nullptr) return;
-  Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, *entry).IgnoreError();
+  entry->uncertain = false;
+  using Phase = JournalMapping::Phase;
+  entry->phase = status.ok() ? Phase::kMapped : dead_area ? Phase::kUnmapping : Phase::kUnmapped;
   if (status.ok()) {
     entry->view.state = MappingState::kActive;
     entry->view.state_reason.clear();
@@ -78,6 +85,7 @@ void Core::RestoreOne(OperationId id, MappingId mapping) {
     entry->view.state = Next(entry->view.state, MappingEvent::kRestoreFailed).value_or(MappingState::kLost);
     entry->view.state_reason = std::string(status.message());
   }
+  Note(*entry);
   tables.Changed(*entry);
   if (const auto operation = tables.operations.find(id); operation != tables.operations.end()) {
     AddOutcome(operation->second, *entry);
@@ -118,6 +126,7 @@ void Core::ResumeLate(OperationId id, SessionId session) {
       SendResumeTo(lock, session, operation->second, *device);
     }
   }
+  ForgetSettled();
 }
 
 }  // namespace p2pd

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {
@@ -22,8 +23,10 @@ constexpr size_t kFewMappings = 4;  // so many are unmapped on the thread that a
 
 OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   const OperationId id(tables.NextId());
+  ledger.Begin();
   OperationEntry& operation = tables.operations[id];
   operation.order = std::move(order);
+  if (operation.order.done != nullptr && !operation.order.request.has_value()) operation.order.request = asking;
   operation.began = operation.phase_began = scheduler.Now();
   operation.view = {.id = id, .kind = operation.order.kind, .started = absl::Now()};
   for (const PciAddress& address : operation.order.devices) {
@@ -44,8 +47,13 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   for (MappingId mapping : operation.order.mappings) {
     if (MappingEntry* entry = tables.FindMapping(mapping)) entry->operation = id;
   }
-  for (ExportId source : operation.order.exports) tables.exports.at(source).closing = true;
+  for (ExportId source : operation.order.exports) {
+    tables.exports.at(source).closing = true;
+    ledger.Note(RowOf(tables.exports.at(source)));
+  }
   for (AddressSpaceId space : operation.order.spaces) tables.spaces.at(space).closing = true;
+  ledger.Note(RowOf(operation));
+  ledger.End();
   Announce(operation, EventType::kCreated);
   AskToStop(lock, operation);
   return id;
@@ -128,6 +136,7 @@ void Core::Ack(CoreLock& lock, SessionId session, OperationId id, Answer answer)
   // It was cut off, and has stopped now: what it had can come back.
   if (answer != Answer::kAcked || party->answer != Answer::kForced || !operation.late.insert(session).second) return;
   if (operation.view.state == OperationState::kRunning) return;
+  ledger.Note(Settled(id));
   if (RestoreLate(lock, operation, session) != 0) return;
   // It has no mapping to come back, but waits to be told all the same.
   lock.After([self = shared_from_this(), id, session] { self->ResumeLate(id, session); });
@@ -192,7 +201,8 @@ void Core::UnmapOne(OperationId id, MappingId mapping) {
     if (entry == nullptr) return;
     if (entry->live) {
       // An intent that cannot be noted forbids many things, but not this.
-      Note(JournalVerb::kUnmap, JournalPhase::kIntent, *entry).IgnoreError();
+      entry->phase = JournalMapping::Phase::kUnmapping;
+      Note(*entry);
       ioas = tables.spaces.at(entry->view.address_space).ioas;
       iova = entry->view.iova;
     }
@@ -206,6 +216,7 @@ void Core::UnmapOne(OperationId id, MappingId mapping) {
   MappingEntry* entry = tables.FindMapping(mapping);
   OperationEntry& operation = tables.operations.at(id);
   if (entry == nullptr) return;
+  if (entry->uncertain && absl::IsNotFound(status)) status = absl::OkStatus();
   if (!status.ok()) {
     entry->view.state_reason = std::string(status.message());
     if (operation.view.error.empty()) operation.view.error = entry->view.state_reason;
@@ -213,19 +224,21 @@ void Core::UnmapOne(OperationId id, MappingId mapping) {
     AddOutcome(operation, *entry);
     return;
   }
-  if (entry->live) Note(JournalVerb::kUnmap, JournalPhase::kDone, *entry).IgnoreError();
-  entry->live = false;
+  entry->live = entry->uncertain = false;
+  entry->phase = JournalMapping::Phase::kUnmapped;
   if (!operation.order.restore) {
     Drop(*entry, operation.order.reason);
   } else if (const auto next = Next(entry->view.state, MappingEvent::kUnmappedForReset)) {
     entry->view.state = *next;
     entry->view.state_reason = operation.order.reason;
+    Note(*entry);
     tables.Changed(*entry);
   }
 }
 
 void Core::Drop(MappingEntry& mapping, const std::string& reason) {
   const MappingId id = mapping.view.id;
+  ledger.Forget(id);  // before the export that may go with it
   if (const auto next = Next(mapping.view.state, MappingEvent::kRevoked)) mapping.view.state = *next;
   mapping.view.state_reason = reason;
   if (mapping.operation.has_value()) {
@@ -254,6 +267,8 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
 void Core::DropExport(ExportEntry& entry) {
   if (entry.announced) tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
   if (entry.dma_buf != nullptr) Release(std::move(entry.dma_buf), entry.view.window.device);
+  RemoveLater({entry.fd_name});
+  ledger.Forget(entry.view.id);
   tables.exports.erase(entry.view.id);
 }
 
@@ -304,22 +319,10 @@ void Core::Release(std::shared_ptr<const DmaBuf> dma_buf, const PciAddress& devi
 }
 
 void Core::ForgetOldReceipts() {
-  std::set<OperationId> needed;
-  for (const auto& [address, device] : tables.devices) {
-    if (device.resume.has_value()) needed.insert(*device.resume);
-  }
   for (auto entry = tables.operations.begin();
        entry != tables.operations.end() && tables.operations.size() > kReceiptsKept;) {
     const OperationEntry& operation = entry->second;
-    // Somebody who was cut off may still ack, and then wants its mappings back.
-    const bool awaited =
-        std::any_of(operation.order.mappings.begin(), operation.order.mappings.end(), [&](MappingId mapping) {
-          mutex.AssertHeld();
-          const MappingEntry* waiting = tables.FindMapping(mapping);
-          return waiting != nullptr && waiting->operation == operation.view.id &&
-                 waiting->view.state == MappingState::kSuspended;
-        });
-    const bool keep = awaited || operation.view.state == OperationState::kRunning || needed.contains(operation.view.id);
+    const bool keep = operation.view.state == OperationState::kRunning || IsAwaited(operation);
     entry = keep ? std::next(entry) : tables.operations.erase(entry);
   }
 }
@@ -328,6 +331,7 @@ void Core::ForgetOldReceipts() {
 
 void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   const OperationId id = operation.view.id;
+  ledger.Begin();
   if (operation.order.restore) AddStep(operation, "restore", operation.phase_began, absl::OkStatus());
   std::vector<PciAddress> pending;
   for (const PciAddress& address : operation.order.devices) {
@@ -352,10 +356,16 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   }
   if (const auto ending = operation.order.ending; ending.has_value() && tables.sessions.contains(*ending)) {
     tables.Publish(EventType::kDeleted, tables.sessions.at(*ending).view, *ending);
+    RemoveLater({tables.sessions.at(*ending).fd_name});
     tables.sessions.erase(*ending);
+    ledger.Forget(*ending);
   }
+  // Whoever asked for it is answered next, and its end written with that.
+  if (!operation.order.request.has_value()) ledger.Note(Settled(id));
+  ledger.End();
   if (!operation.order.recorded) tables.operations.erase(id);
   ForgetOldReceipts();
+  ForgetSettled();
   for (const PciAddress& address : pending) BeginPending(lock, tables.devices.at(address));
   CheckIdle(lock);
 }

@@ -47,6 +47,9 @@ class SessionChannel {
   // The device's fd, or the dma-buf of a RAW export of it, is to be closed: neither is good for anything any more.
   virtual void RevokeDevice(const PciAddress& device, const std::string& reason) = 0;
 
+  // A duplicate of what the session hangs on, to be kept for a successor; none where there is no such thing.
+  virtual UniqueFd Lifeline() { return UniqueFd(); }
+
   // Says why, then hangs up.
   virtual void End(const std::string& reason) = 0;
 };

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {
@@ -56,19 +57,40 @@ absl::Status SessionEnded() {
 
 absl::StatusOr<Broker::NewSession> Broker::OpenSession(const PeerIdentity& peer,
                                                        std::shared_ptr<SessionChannel> channel) {
-  P2PD_ASSIGN_OR_RETURN(std::string token, RandomToken());
-  CoreLock lock(core_->mutex);
-  if (core_->stopping) return absl::UnavailableError("p2pd is stopping");
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take({.uid = peer.subject.uid}, Resource::kSessions));
-  const SessionId id(core_->tables.NextId());
-  SessionEntry& session = core_->tables.sessions[id];
-  session.view = {.id = id, .peer = peer, .connected = absl::Now()};
-  session.token = token;
+  SessionEntry session;
+  P2PD_ASSIGN_OR_RETURN(session.token, RandomToken());
   session.channel = std::move(channel);
-  session.charge = std::move(charge);
-  core_->tables.tokens[token] = id;
-  core_->tables.Publish(EventType::kCreated, session.view, id);
-  return NewSession{.id = id, .token = std::move(token)};
+  {
+    CoreLock lock(core_->mutex);
+    if (core_->stopping) return absl::UnavailableError("p2pd is stopping");
+    P2PD_ASSIGN_OR_RETURN(session.charge, core_->quota.Take({.uid = peer.subject.uid}, Resource::kSessions));
+    session.view = {.id = SessionId(core_->tables.NextId()), .peer = peer, .connected = absl::Now()};
+  }
+  const NewSession opened = {.id = session.view.id, .token = session.token};
+  const UniqueFd lifeline = core_->keeps() ? session.channel->Lifeline() : UniqueFd();
+  if (lifeline.valid()) {
+    session.fd_name = SessionFdName(opened.id.value());
+    P2PD_RETURN_IF_ERROR(core_->PutAnew(session.fd_name, lifeline));
+  }
+  const absl::Status entered = core_->EnterSession(std::move(session));
+  if (!entered.ok()) return entered;
+  return opened;
+}
+
+absl::Status Core::EnterSession(SessionEntry session) {
+  CoreLock lock(mutex);
+  const SessionId id = session.view.id;
+  absl::Status status = stopping ? absl::UnavailableError("p2pd is stopping") : absl::OkStatus();
+  if (status.ok()) status = ledger.Grant(RowOf(session));
+  if (!status.ok()) {
+    RemoveLater({session.fd_name});
+    lock.After([channel = std::move(session.channel)] {});
+    return status;
+  }
+  tables.tokens[session.token] = id;
+  tables.Publish(EventType::kCreated, session.view, id);
+  tables.sessions[id] = std::move(session);
+  return status;
 }
 
 absl::StatusOr<SessionId> Broker::Authenticate(absl::string_view token) const {
@@ -85,6 +107,7 @@ void Broker::EndSession(SessionId id, const std::string& reason) {
   // From now on nothing is granted to it. The rest may block, and this may be the event loop.
   session->ended = true;
   core_->tables.tokens.erase(session->token);
+  core_->ledger.Note(RowOf(*session));
   lock.After([core = core_, id, reason] {
     core->scheduler.Run([core, id, reason] {
       CoreLock inner(core->mutex);
@@ -96,6 +119,12 @@ void Broker::EndSession(SessionId id, const std::string& reason) {
 void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& reason, Done<OperationView> done) {
   const SessionId id = session.view.id;
   lock.After([channel = session.channel, reason] { channel->End(reason); });
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : session.memory) {
+    names.push_back(entry.fd_name);
+    ledger.Forget(JournalMemoryKey{.session = id, .name = name});
+  }
+  RemoveLater(std::move(names));
   // Freeing a client's memory takes as long as it is large.
   scheduler.Run([memory = std::make_shared<std::map<std::string, MemoryEntry>>(std::exchange(session.memory, {})),
                  self = shared_from_this()] {
@@ -165,21 +194,38 @@ void Broker::AckQuiesce(SessionId session, OperationId operation) {
 absl::Status Broker::OfferMemory(SessionId id, const std::string& name, UniqueFd memory) {
   P2PD_ASSIGN_OR_RETURN(const MemoryInfo info, core_->kernel.InspectMemory(memory));
   P2PD_RETURN_IF_ERROR(CheckMemory(name, info));
-  CoreLock lock(core_->mutex);
-  SessionEntry* session = core_->tables.FindSession(id);
-  if (session == nullptr || session->ended) return SessionEnded();
-  if (session->memory.contains(name)) {
-    return MakeError(absl::StatusCode::kAlreadyExists,
-                     {.reason = Reason::kInvalidArgument,
-                      .step = "OfferMemory",
-                      .object = absl::StrCat("memory \"", name, "\""),
-                      .hint = "give each memfd of a session a name of its own"},
-                     "this session offered memory of that name before");
+  return core_->TakeMemory(id, name, {.file = std::make_shared<const UniqueFd>(std::move(memory)), .info = info});
+}
+
+absl::Status Core::TakeMemory(SessionId id, const std::string& name, MemoryEntry memory) {
+  {
+    CoreLock lock(mutex);
+    SessionEntry* session = tables.FindSession(id);
+    if (session == nullptr || session->ended) return SessionEnded();
+    if (session->memory.contains(name)) {
+      return MakeError(absl::StatusCode::kAlreadyExists,
+                       {.reason = Reason::kInvalidArgument,
+                        .step = "OfferMemory",
+                        .object = absl::StrCat("memory \"", name, "\""),
+                        .hint = "give each memfd of a session a name of its own"},
+                       "this session offered memory of that name before");
+    }
+    P2PD_ASSIGN_OR_RETURN(memory.charge, quota.Take(HolderOf(*session), Resource::kMemories));
+    if (keeps() && !session->fd_name.empty()) memory.fd_name = MemoryFdName(tables.NextId());
   }
-  P2PD_ASSIGN_OR_RETURN(Quota::Charge charge, core_->quota.Take(HolderOf(*session), Resource::kMemories));
-  session->memory[name] = {
-      .file = std::make_shared<const UniqueFd>(std::move(memory)), .info = info, .charge = std::move(charge)};
-  return absl::OkStatus();
+  if (!memory.fd_name.empty()) P2PD_RETURN_IF_ERROR(PutAnew(memory.fd_name, *memory.file));
+  CoreLock lock(mutex);
+  SessionEntry* session = tables.FindSession(id);
+  absl::Status status = session == nullptr || session->ended ? SessionEnded() : absl::OkStatus();
+  if (status.ok()) {
+    status = ledger.Grant(JournalMemory{.session = id, .name = name, .fd_name = memory.fd_name});
+  }
+  if (status.ok()) {
+    session->memory[name] = std::move(memory);
+  } else {
+    RemoveLater({memory.fd_name});
+  }
+  return status;
 }
 
 void Broker::WithdrawMemory(SessionId id, const std::string& name) {
@@ -187,6 +233,8 @@ void Broker::WithdrawMemory(SessionId id, const std::string& name) {
   SessionEntry* session = core_->tables.FindSession(id);
   const auto entry = session == nullptr ? std::map<std::string, MemoryEntry>::iterator() : session->memory.find(name);
   if (session == nullptr || entry == session->memory.end()) return;
+  core_->ledger.Forget(JournalMemoryKey{.session = id, .name = name});
+  core_->RemoveLater({entry->second.fd_name});
   // Freeing it takes as long as it is large.
   core_->scheduler.Run([file = std::move(entry->second.file)] {});
   session->memory.erase(entry);
@@ -205,6 +253,7 @@ void Broker::RevokeSession(SessionId session, const std::string& request_id, Ses
     }
     entry->ended = true;
     core_->tables.tokens.erase(entry->token);
+    core_->ledger.Note(RowOf(*entry));
     const std::string why = absl::StrCat("revoked by sessions/", session.value(), reason.empty() ? "" : ": ", reason);
     core_->EndSession(lock, *entry, why, std::move(finish));
     return absl::OkStatus();
@@ -231,7 +280,12 @@ void Core::CheckIdle(CoreLock& lock) {
     return entry.second.view.state == OperationState::kRunning;
   });
   if (running) return;
-  lock.After(std::exchange(when_idle, nullptr));
+  lock.After([self = shared_from_this(), done = std::exchange(when_idle, nullptr)]() mutable {
+    self->scheduler.Run([self, done = std::move(done)]() mutable {
+      self->LetGoOfAll();
+      done();
+    });
+  });
 }
 
 }  // namespace p2pd

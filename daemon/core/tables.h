@@ -2,6 +2,7 @@
 #ifndef P2PD_DAEMON_CORE_TABLES_H_
 #define P2PD_DAEMON_CORE_TABLES_H_
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "daemon/base/strand.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/iova_allocator.h"
+#include "daemon/core/journal_entry.h"
 #include "daemon/core/quota.h"
 #include "daemon/core/request_log.h"
 #include "daemon/core/session_channel.h"
@@ -31,6 +33,7 @@ namespace p2pd {
 struct MemoryEntry {
   std::shared_ptr<const UniqueFd> file;
   MemoryInfo info;
+  std::string fd_name;  // in the fd store; "": it is not there. Likewise below
   Quota::Charge charge;
 };
 
@@ -39,6 +42,7 @@ struct SessionEntry {
   std::string token;
   std::shared_ptr<SessionChannel> channel;
   bool ended = false;  // its grants are being taken back
+  std::string fd_name;
   RequestLog requests;
   std::map<std::string, MemoryEntry> memory;
   Quota::Charge charge;
@@ -54,6 +58,7 @@ struct ContextEntry {
   std::shared_ptr<IommuContext> iommu;
   std::shared_ptr<Strand> strand = std::make_shared<Strand>();
   std::vector<PciAddress> devices;
+  std::string fd_name;
 };
 
 struct DeviceEntry {
@@ -61,6 +66,9 @@ struct DeviceEntry {
   DeviceView view;
   // Set while it is bound. Used on its context's strand; never kept beyond a task, or it cannot be closed.
   std::shared_ptr<VfioDevice> vfio;
+  std::string fd_name;
+  bool promised = false;                                      // by a predecessor, which may not have told its driver
+  bool granted = false;                                       // its driver has been answered
   std::optional<OperationId> operation;                       // the one that runs on it
   std::optional<OperationId> resume;                          // whose parties wait for it to be READY
   bool end_pending = false;                                   // its driver ended while an operation ran
@@ -76,6 +84,8 @@ struct ExportEntry {
   std::shared_ptr<const DmaBuf> dma_buf;  // none until the kernel has made it
   bool making = true;                     // until then
   bool announced = false;                 // watchers have been told of it
+  bool answered = false;                  // and whoever asked for it: until then a successor takes it back
+  std::string fd_name;                    // of the dma-buf, if it is RAW
   std::set<MappingId> mappings;
   bool closing = false;                                 // an operation is taking it away: nothing new is cut from it
   bool watched = false;                                 // until nobody holds its dma-buf
@@ -90,6 +100,7 @@ struct AddressSpaceEntry {
   std::shared_ptr<Strand> strand = std::make_shared<Strand>();
   IovaAllocator iovas;
   std::set<MappingId> mappings;
+  bool answered = false;
   bool closing = false;  // likewise: nothing new goes into it
   Quota::Charge charge;
 };
@@ -98,10 +109,14 @@ struct MappingEntry {
   MappingView view;
   Access asked = Access::kReadWrite;  // view.access is what the importer then can do
   bool live = false;                  // the kernel may have it: from before MAP until UNMAP has succeeded
+  bool uncertain = false;             // live, but it may be gone: its UNMAP or MAP was under way when p2pd ended
   bool announced = false;             // watchers have been told of it
+  bool answered = false;              // and whoever asked for it
+  JournalMapping::Phase phase = JournalMapping::Phase::kMapping;  // in the kernel
   std::optional<PciAddress> exporter;
   std::shared_ptr<const DmaBuf> dma_buf;  // one of these two
   std::shared_ptr<const UniqueFd> memory;
+  std::string memory_name;
   uint64_t file_offset = 0;
   std::optional<OperationId> operation;  // the last one that touched it
   Quota::Charge charge;
@@ -123,6 +138,7 @@ struct RevokeOrder {
   std::optional<SessionId> exempt;           // not asked to stop: it asks itself, or it is dead
   std::optional<SessionId> ending;           // to be forgotten at the end
   bool recorded = true;                      // leaves a receipt
+  std::optional<JournalRequest> request;     // which waits for `done`
   Done<OperationView> done;
 };
 
@@ -152,6 +168,7 @@ class Tables {
 
   // Ids are never used twice, whatever they name.
   uint64_t NextId() { return ++last_id_; }
+  void UseIdsAfter(uint64_t last) { last_id_ = std::max(last_id_, last); }
 
   SessionEntry* FindSession(SessionId id);
   DeviceEntry* FindDevice(const PciAddress& address);

@@ -26,15 +26,31 @@ absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Open(Kernel& kernel, con
   P2PD_ASSIGN_OR_RETURN(UniqueFd fd, kernel.OpenDevice(sysfs.cdev));
   P2PD_RETURN_IF_ERROR(kernel.BindDevice(fd, context->fd()));
   auto device = std::make_unique<VfioDevice>(kernel, std::move(fd), std::move(context));
-  P2PD_ASSIGN_OR_RETURN(device->file_, IdentityOf(device->fd_));
   P2PD_RETURN_IF_ERROR(device->config().SetMemoryDecode(true));
-  P2PD_ASSIGN_OR_RETURN(const DeviceInfo info, kernel.GetDeviceInfo(device->fd_));
-  device->can_reset_ = info.can_reset;
-  const absl::Status can_export = kernel.ProbeExport(device->fd_);
-  if (!can_export.ok() && !absl::IsUnimplemented(can_export)) return can_export;
-  device->can_export_ = can_export.ok();
-  P2PD_RETURN_IF_ERROR(device->ReadRegions(sysfs));
+  P2PD_RETURN_IF_ERROR(device->Describe(sysfs));
   return device;
+}
+
+absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Adopt(Kernel& kernel, const SysfsDevice& sysfs, UniqueFd fd,
+                                                              std::shared_ptr<IommuContext> context) {
+  auto device = std::make_unique<VfioDevice>(kernel, std::move(fd), std::move(context));
+  P2PD_ASSIGN_OR_RETURN(const DeviceInfo info, kernel.GetDeviceInfo(device->fd_));
+  if (info.address != sysfs.address) {
+    return absl::DataLossError(absl::StrCat("a descriptor that was kept for devices/", sysfs.address.ToString(),
+                                            " is of devices/", info.address.ToString()));
+  }
+  P2PD_RETURN_IF_ERROR(device->Describe(sysfs));
+  return device;
+}
+
+absl::Status VfioDevice::Describe(const SysfsDevice& sysfs) {
+  P2PD_ASSIGN_OR_RETURN(file_, IdentityOf(fd_));
+  P2PD_ASSIGN_OR_RETURN(const DeviceInfo info, kernel_.GetDeviceInfo(fd_));
+  can_reset_ = info.can_reset;
+  const absl::Status can_export = kernel_.ProbeExport(fd_);
+  if (!can_export.ok() && !absl::IsUnimplemented(can_export)) return can_export;
+  can_export_ = can_export.ok();
+  return ReadRegions(sysfs);
 }
 
 absl::Status VfioDevice::ReadRegions(const SysfsDevice& sysfs) {

@@ -42,6 +42,10 @@ class VfioDevice {
   static absl::StatusOr<std::unique_ptr<VfioDevice>> Open(Kernel& kernel, const SysfsDevice& sysfs,
                                                           std::shared_ptr<IommuContext> context);
 
+  // Takes over one that is open and bound, as it is. Errors: DataLoss (it is of another function).
+  static absl::StatusOr<std::unique_ptr<VfioDevice>> Adopt(Kernel& kernel, const SysfsDevice& sysfs, UniqueFd fd,
+                                                           std::shared_ptr<IommuContext> context);
+
   VfioDevice(Kernel& kernel, UniqueFd fd, std::shared_ptr<IommuContext> context)
       : kernel_(kernel), fd_(std::move(fd)), context_(std::move(context)) {}
 
@@ -75,6 +79,7 @@ class VfioDevice {
   absl::Status FlushPostedWrites() const;
 
  private:
+  absl::Status Describe(const SysfsDevice& sysfs);
   absl::Status ReadRegions(const SysfsDevice& sysfs);
 
   Kernel& kernel_;

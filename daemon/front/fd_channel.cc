@@ -105,6 +105,11 @@ void FdChannel::RevokeDevice(const PciAddress& device, const std::string& reason
   Send(frame);
 }
 
+UniqueFd FdChannel::Lifeline() {
+  MutexLock lock(mutex_);
+  return socket_.valid() ? Duplicate(socket_).value_or(UniqueFd()) : UniqueFd();
+}
+
 void FdChannel::End(const std::string& reason) {
   v1::ServerFrame frame;
   frame.mutable_ended()->set_reason(reason.substr(0, kMaxReason));

@@ -31,6 +31,7 @@ class FdChannel final : public SessionChannel {
   void RequestQuiesce(const QuiesceNotice& notice) override;
   void Resume(const ResumeNotice& notice) override;
   void RevokeDevice(const PciAddress& device, const std::string& reason) override;
+  UniqueFd Lifeline() override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const std::string& reason) override;
 
   void Send(const v1::ServerFrame& frame) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -48,6 +48,18 @@ absl::StatusOr<std::shared_ptr<FdConnection>> FdConnection::Start(const Surround
   return connection;
 }
 
+absl::StatusOr<std::shared_ptr<FdConnection>> FdConnection::Resume(const Surroundings& around, SessionId session,
+                                                                   Peer peer, UniqueFd socket,
+                                                                   ConnectionTable::Lease lease, OnClosed on_closed) {
+  std::shared_ptr<FdConnection> connection(
+      new FdConnection(around, std::move(peer), std::move(lease), std::move(on_closed)));
+  P2PD_RETURN_IF_ERROR(connection->Watch(std::move(socket)));
+  connection->hello_deadline_.Reset();
+  connection->session_ = session;
+  around.broker.Reattach(session, connection->channel_);
+  return connection;
+}
+
 FdConnection::FdConnection(const Surroundings& around, Peer peer, ConnectionTable::Lease lease, OnClosed on_closed)
     : around_(around),
       peer_(std::move(peer)),
@@ -87,7 +99,7 @@ void FdConnection::OnBacklog() {
 }
 
 void FdConnection::UpdateEvents() {
-  readable_.SetEvents((judging_memory_ ? 0u : static_cast<uint32_t>(EPOLLIN)) |
+  readable_.SetEvents((waiting_ ? 0u : static_cast<uint32_t>(EPOLLIN)) |
                       (backlog_ ? static_cast<uint32_t>(EPOLLOUT) : 0u));
 }
 
@@ -99,7 +111,7 @@ bool FdConnection::ReadOne() {
   }
   if (!packet->has_value()) return false;
   Handle(*std::move(*packet));
-  return !closed_ && !judging_memory_;
+  return !closed_ && !waiting_;
 }
 
 void FdConnection::Handle(Packet packet) {
@@ -120,13 +132,29 @@ void FdConnection::Handle(Packet packet) {
   OnOfferMemory(frame->offer_memory().name(), std::move(packet.fds.front()));
 }
 
+// Elsewhere, because the session is answered only when it is kept for a successor.
 void FdConnection::OnHello(const v1::Hello& hello) {
   hello_deadline_.Reset();
   peer_.identity.client = hello.client();
-  const auto session = around_.broker.OpenSession(peer_.identity, channel_);
+  waiting_ = true;
+  UpdateEvents();
+  around_.workers.Run([self = shared_from_this(), lease = lease_]() mutable {
+    auto session = self->around_.broker.OpenSession(self->peer_.identity, self->channel_);
+    EventLoop& loop = self->around_.loop;
+    loop.Post([self = std::move(self), session = std::move(session)] { self->OnSession(session); });
+  });
+}
+
+void FdConnection::OnSession(const absl::StatusOr<Broker::NewSession>& session) {
+  waiting_ = false;
+  if (closed_) {
+    if (session.ok()) around_.broker.EndSession(session->id, "the fd channel hung up");
+    return;
+  }
+  UpdateEvents();
   if (!session.ok()) return EndForViolation(std::string(session.status().message()));
   session_ = session->id;
-  LogSession(kSessionBegan, absl::StrCat("began: ", Describe(peer_), " as '", hello.client(), "'"));
+  LogSession(kSessionBegan, absl::StrCat("began: ", Describe(peer_), " as '", peer_.identity.client, "'"));
   channel_->Send(WelcomeFrame(*session, around_.version));
 }
 
@@ -138,7 +166,7 @@ void FdConnection::OnAckQuiesce(const v1::AckQuiesce& ack) {
 
 // Elsewhere, because asking what a stranger's descriptor is can block as closing it can.
 void FdConnection::OnOfferMemory(const std::string& name, UniqueFd memory) {
-  judging_memory_ = true;
+  waiting_ = true;
   UpdateEvents();
   around_.workers.Run([self = shared_from_this(), lease = lease_, name, memory = std::move(memory)]() mutable {
     const absl::Status verdict = self->around_.broker.OfferMemory(*self->session_, name, std::move(memory));
@@ -149,7 +177,7 @@ void FdConnection::OnOfferMemory(const std::string& name, UniqueFd memory) {
 }
 
 void FdConnection::OnMemoryJudged() {
-  judging_memory_ = false;
+  waiting_ = false;
   if (!closed_) UpdateEvents();
 }
 

@@ -47,6 +47,11 @@ class FdConnection : public std::enable_shared_from_this<FdConnection> {
   static absl::StatusOr<std::shared_ptr<FdConnection>> Start(const Surroundings& around, Peer peer, UniqueFd socket,
                                                              ConnectionTable::Lease lease, OnClosed on_closed);
 
+  // A session that a predecessor left.
+  static absl::StatusOr<std::shared_ptr<FdConnection>> Resume(const Surroundings& around, SessionId session, Peer peer,
+                                                              UniqueFd socket, ConnectionTable::Lease lease,
+                                                              OnClosed on_closed);
+
   // Ends the session, if there is one, and hangs up. Idempotent.
   void Close(const std::string& reason);
 
@@ -59,6 +64,7 @@ class FdConnection : public std::enable_shared_from_this<FdConnection> {
   bool ReadOne();
   void Handle(Packet packet);
   void OnHello(const v1::Hello& hello);
+  void OnSession(const absl::StatusOr<Broker::NewSession>& session);
   void OnAckQuiesce(const v1::AckQuiesce& ack);
   void OnOfferMemory(const std::string& name, UniqueFd memory);
   void OnMemoryJudged();
@@ -78,7 +84,7 @@ class FdConnection : public std::enable_shared_from_this<FdConnection> {
   std::optional<SessionId> session_;
   std::vector<UniqueFd> to_close_;
   bool closed_ = false;
-  bool judging_memory_ = false;  // nothing is read meanwhile: one offer at a time
+  bool waiting_ = false;  // for its session, or a verdict on its memory: nothing is read meanwhile
   bool backlog_ = false;
 };
 

@@ -27,6 +27,21 @@ void FdServer::Adopt(UniqueFd connection, absl::StatusOr<ConnectionTable::Lease>
   connections_.emplace(started->get(), *started);
 }
 
+void FdServer::TakeOver(ConnectionTable& table) {
+  for (Broker::RecoveredSession& session : around_.broker.TakeRecovered()) {
+    auto peer = IdentifyPeer(session.lifeline);
+    auto lease = table.Take(session.peer.subject.uid);
+    // Its process has ended: so does it.
+    if (!peer.ok() || !lease.ok()) continue;
+    peer->identity = session.peer;  // as it was vouched for when it began
+    auto resumed =
+        FdConnection::Resume(around_, session.id, *std::move(peer), std::move(session.lifeline), *std::move(lease),
+                             [this](FdConnection* closed) { connections_.erase(closed); });
+    if (resumed.ok()) connections_.emplace(resumed->get(), *resumed);
+  }
+  around_.broker.CarryOn();
+}
+
 void FdServer::TurnAway(UniqueFd connection, const absl::Status& why, ConnectionTable::Lease lease) {
   v1::ServerFrame frame;
   frame.mutable_ended()->set_reason(std::string(why.message()));

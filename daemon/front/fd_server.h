@@ -21,6 +21,9 @@ class FdServer {
   FdServer(const FdServer&) = delete;
   FdServer& operator=(const FdServer&) = delete;
 
+  // The sessions that a predecessor left and whose clients are still there.
+  void TakeOver(ConnectionTable& table);
+
   // A connection without a lease is told why, and hung up on.
   void Adopt(UniqueFd connection, absl::StatusOr<ConnectionTable::Lease> lease);
 

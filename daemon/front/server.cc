@@ -24,6 +24,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(EventLoop& loop, Broker& b
     return std::vector<UsageView>{server->table_.Usage(uid), server->unread_fds_.Usage(uid)};
   };
   P2PD_ASSIGN_OR_RETURN(server->grpc_server_, GrpcServer::Start(loop, broker, workers, options.grpc));
+  server->fd_server_.TakeOver(server->table_);
   P2PD_ASSIGN_OR_RETURN(server->fd_listener_,
                         Listener::Start(loop, server->table_, "fd", std::move(options.fd_socket),
                                         [fd_server = &server->fd_server_](UniqueFd connection, auto lease) {

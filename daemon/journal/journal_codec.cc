@@ -60,8 +60,6 @@ void Write(const JournalDevice& row, journal::Entry& entry) {
   out.set_address(NumberOf(row.address));
   out.set_context(row.context);
   out.set_generation(row.generation);
-  out.set_phase(NumberOf(row.phase));
-  out.set_cdev(row.cdev);
   out.set_fd_name(row.fd_name);
   out.set_state(NumberOf(row.state));
   out.set_state_reason(row.state_reason);
@@ -113,6 +111,7 @@ void Write(const JournalMapping& row, journal::Entry& entry) {
   out.set_phase(NumberOf(row.phase));
   out.set_state(NumberOf(row.state));
   out.set_state_reason(row.state_reason);
+  out.set_answered(row.answered);
 }
 
 void Write(const JournalMappingStep& row, journal::Entry& entry) {
@@ -121,18 +120,35 @@ void Write(const JournalMappingStep& row, journal::Entry& entry) {
   out.set_phase(NumberOf(row.phase));
   out.set_state(NumberOf(row.state));
   out.set_state_reason(row.state_reason);
+  out.set_answered(row.answered);
+}
+
+void Write(const JournalRequest& row, journal::Request& out) {
+  out.set_session(row.session.value());
+  out.set_id(row.id);
+  out.set_fingerprint(row.fingerprint);
 }
 
 void Write(const JournalOperation& row, journal::Entry& entry) {
   journal::Operation& out = *entry.mutable_operation();
   out.set_id(row.id.value());
   out.set_kind(NumberOf(row.kind));
-  out.set_phase(NumberOf(row.phase));
+  out.set_scope(NumberOf(row.scope));
   out.set_reason(row.reason);
   out.set_generation(row.generation);
+  out.set_over(row.over);
   out.set_restore(row.restore);
+  out.set_leave(row.leave);
+  out.set_recorded(row.recorded);
+  if (row.deadline != absl::InfiniteDuration()) out.set_deadline_ns(absl::ToInt64Nanoseconds(row.deadline));
   if (row.ending.has_value()) out.set_ending(row.ending->value());
-  if (row.at_reset.has_value()) out.set_at_reset(NumberOf(*row.at_reset));
+  if (row.exempt.has_value()) out.set_exempt(row.exempt->value());
+  if (row.request.has_value()) Write(*row.request, *out.mutable_request());
+  for (const JournalOperation::Party& party : row.parties) {
+    journal::Operation::Party& written = *out.add_parties();
+    written.set_session(party.session.value());
+    written.set_answer(NumberOf(party.answer));
+  }
   for (const PciAddress& device : row.devices) out.add_devices(NumberOf(device));
   for (const ExportId id : row.exports) out.add_exports(id.value());
   for (const AddressSpaceId id : row.spaces) out.add_spaces(id.value());
@@ -151,6 +167,7 @@ void Write(const JournalOutcome& row, journal::Entry& entry) {
     payload.set_key(std::string(key));
     payload.set_value(std::string(value));
   });
+  out.set_kind(NumberOf(row.kind));
   out.set_generation(row.generation);
   for (const JournalOutcome::Part& part : row.parts) {
     journal::Outcome::Part& written = *out.add_parts();

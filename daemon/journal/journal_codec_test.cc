@@ -108,8 +108,7 @@ TEST(JournalCodecTest, AValueOfALaterVersionIsRefused) {
     refused(SampleExport(3), [&](journal::Entry& m) { m.mutable_export_()->set_grade(value); });
     refused(SampleExport(3), [&](journal::Entry& m) { m.mutable_export_()->set_state(value); });
     refused(SampleSpace(4), [&](journal::Entry& m) { m.mutable_space()->set_phase(value); });
-    refused(SmallMachine().back(), [&](journal::Entry& m) { m.mutable_device()->set_phase(value); });
-    refused(JournalOperation(), [&](journal::Entry& m) { m.mutable_operation()->set_phase(value); });
+    refused(JournalOperation(), [&](journal::Entry& m) { m.mutable_operation()->set_scope(value); });
   }
   refused(SmallMachine().back(), [](journal::Entry& m) { m.mutable_device()->set_state(9); });
   refused(SmallMachine().back(), [](journal::Entry& m) { m.mutable_device()->set_address(1ull << 48); });

@@ -94,8 +94,6 @@ JournalDevice Read(const journal::Device& in, Reader& reader) {
   JournalDevice row = {.address = reader.Address(in.address()),
                        .context = in.context(),
                        .generation = in.generation(),
-                       .phase = reader.OneOf<JournalDevice::Phase>(in.phase()),
-                       .cdev = in.cdev(),
                        .fd_name = in.fd_name(),
                        .state = reader.OneOf<DeviceState>(in.state()),
                        .state_reason = in.state_reason(),
@@ -144,7 +142,8 @@ JournalMapping Read(const journal::Mapping& in, Reader& reader) {
                         .access = reader.OneOf<Access>(in.access()),
                         .phase = reader.OneOf<JournalMapping::Phase>(in.phase()),
                         .state = reader.OneOf<MappingState>(in.state()),
-                        .state_reason = in.state_reason()};
+                        .state_reason = in.state_reason(),
+                        .answered = in.answered()};
   if (in.has_source()) row.source = ExportId(in.source());
   return row;
 }
@@ -153,22 +152,36 @@ JournalMappingStep Read(const journal::MappingStep& in, Reader& reader) {
   return {.id = MappingId(in.id()),
           .phase = reader.OneOf<JournalMapping::Phase>(in.phase()),
           .state = reader.OneOf<MappingState>(in.state()),
-          .state_reason = in.state_reason()};
+          .state_reason = in.state_reason(),
+          .answered = in.answered()};
+}
+
+JournalRequest Read(const journal::Request& in) {
+  return {.session = SessionId(in.session()), .id = in.id(), .fingerprint = in.fingerprint()};
 }
 
 JournalOperation Read(const journal::Operation& in, Reader& reader) {
   JournalOperation row = {.id = OperationId(in.id()),
                           .kind = reader.OneOf<OperationKind>(in.kind()),
-                          .phase = reader.OneOf<JournalOperation::Phase>(in.phase()),
+                          .scope = reader.OneOf<ResetScope>(in.scope()),
                           .reason = in.reason(),
                           .generation = in.generation(),
+                          .over = in.over(),
                           .restore = in.restore(),
+                          .leave = in.leave(),
+                          .recorded = in.recorded(),
                           .devices = Addresses(in.devices(), reader),
                           .exports = Ids<ExportId>(in.exports()),
                           .spaces = Ids<AddressSpaceId>(in.spaces()),
                           .mappings = Ids<MappingId>(in.mappings())};
+  if (in.has_deadline_ns()) row.deadline = absl::Nanoseconds(in.deadline_ns());
   if (in.has_ending()) row.ending = SessionId(in.ending());
-  if (in.has_at_reset()) row.at_reset = reader.Address(in.at_reset());
+  if (in.has_exempt()) row.exempt = SessionId(in.exempt());
+  if (in.has_request()) row.request = Read(in.request());
+  row.parties.reserve(in.parties_size());
+  for (const journal::Operation::Party& party : in.parties()) {
+    row.parties.push_back({.session = SessionId(party.session()), .answer = reader.OneOf<Answer>(party.answer())});
+  }
   return row;
 }
 
@@ -177,6 +190,7 @@ JournalOutcome Read(const journal::Outcome& in, Reader& reader) {
                         .request_id = in.request_id(),
                         .fingerprint = in.fingerprint(),
                         .status = absl::Status(reader.Code(in.code()), in.message()),
+                        .kind = reader.OneOf<OperationKind>(in.kind()),
                         .generation = in.generation()};
   for (const journal::Outcome::Payload& payload : in.payloads()) {
     row.status.SetPayload(payload.key(), absl::Cord(payload.value()));

@@ -52,6 +52,7 @@ struct Range {
 struct DeviceInfo {
   bool can_reset = false;    // VFIO_DEVICE_FLAGS_RESET: the function reset at bind worked
   uint32_t num_regions = 0;  // 9 or more: six BARs, ROM, config, VGA
+  PciAddress address;        // of which function it is a descriptor [vfio_main.c: vfio_device_show_fdinfo]
 };
 
 // VFIO region indexes: BAR 0 to 5, then the expansion ROM, then configuration space.

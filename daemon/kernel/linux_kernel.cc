@@ -26,15 +26,19 @@
 namespace p2pd {
 namespace {
 
-// "devices/0000:01:00.0", as the kernel tells it. Asked only when there is an error to report.
-std::string NameOf(FdRef device) {
+// "0000:01:00.0", as the kernel tells it; "" of what is no device.
+std::string AddressOf(FdRef device) {
   std::ifstream fdinfo(absl::StrCat("/proc/self/fdinfo/", device.get()));
   for (std::string line; std::getline(fdinfo, line);) {
-    if (absl::StartsWith(line, "vfio-device-syspath:")) {
-      return absl::StrCat("devices/", line.substr(line.rfind('/') + 1));
-    }
+    if (absl::StartsWith(line, "vfio-device-syspath:")) return line.substr(line.rfind('/') + 1);
   }
-  return absl::StrCat("fd ", device.get());
+  return "";
+}
+
+// Asked only when there is an error to report.
+std::string NameOf(FdRef device) {
+  const std::string address = AddressOf(device);
+  return address.empty() ? absl::StrCat("fd ", device.get()) : absl::StrCat("devices/", address);
 }
 
 std::string NameOf(IoasId ioas) { return absl::StrCat("ioas ", ioas.value()); }
@@ -143,7 +147,9 @@ absl::StatusOr<DeviceInfo> LinuxKernel::GetDeviceInfo(FdRef device) {
   uapi::vfio_device_info info = {};
   info.argsz = sizeof(info);
   P2PD_RETURN_IF_ERROR(CallOnDevice(device, uapi::kGetInfo, &info));
-  return DeviceInfo{.can_reset = (info.flags & uapi::kDeviceFlagsReset) != 0, .num_regions = info.num_regions};
+  return DeviceInfo{.can_reset = (info.flags & uapi::kDeviceFlagsReset) != 0,
+                    .num_regions = info.num_regions,
+                    .address = PciAddress::Parse(AddressOf(device)).value_or(PciAddress())};
 }
 
 absl::StatusOr<RegionInfo> LinuxKernel::GetRegionInfo(FdRef device, int region) {

@@ -2,6 +2,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -90,6 +91,15 @@ absl::Status SystemdFdStore::Remove(const std::string& name) {
 std::vector<StoredFd> SystemdFdStore::TakeAll() {
   MutexLock lock(mutex_);
   return std::exchange(left_, {});
+}
+
+UniqueFd SystemdFdStore::Take(const std::string& name) {
+  MutexLock lock(mutex_);
+  const auto entry = std::find_if(left_.begin(), left_.end(), [&](const StoredFd& fd) { return fd.name == name; });
+  if (entry == left_.end()) return UniqueFd();
+  UniqueFd fd = std::move(entry->fd);
+  left_.erase(entry);
+  return fd;
 }
 
 absl::Status NoFdStore::Put(const std::string& name, FdRef) {

@@ -39,6 +39,7 @@ class SystemdFdStore final : public FdStore {
   absl::Status Put(const std::string& name, FdRef fd) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Remove(const std::string& name) override ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<StoredFd> TakeAll() override ABSL_LOCKS_EXCLUDED(mutex_);
+  UniqueFd Take(const std::string& name) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::Status Notify(const std::string& message, const int* fd) const;
@@ -63,6 +64,7 @@ class NoFdStore final : public FdStore {
   absl::Status Put(const std::string& name, FdRef fd) override;
   absl::Status Remove(const std::string& name) override;
   std::vector<StoredFd> TakeAll() override { return {}; }
+  UniqueFd Take(const std::string&) override { return UniqueFd(); }
   const std::string& why() const { return why_; }
 
  private:

@@ -64,4 +64,22 @@ absl::StatusOr<uint32_t> UnitProperties::Get(const std::string& property) {
   return absl::UnavailableError(absl::StrCat("systemd does not say its ", property, ": ", why));
 }
 
+absl::StatusOr<std::string> UnitProperties::Job() {
+  MutexLock lock(mutex_);
+  sd_bus_message* reply = nullptr;
+  int done = sd_bus_get_property(bus_, kManager, path_.c_str(), "org.freedesktop.systemd1.Unit", "Job", nullptr, &reply,
+                                 "(uo)");
+  const absl::Cleanup free_reply = [&reply] { sd_bus_message_unref(reply); };
+  uint32_t id = 0;
+  const char* job = nullptr;
+  if (done >= 0) done = sd_bus_message_read(reply, "(uo)", &id, &job);
+  if (done < 0) return absl::UnavailableError(absl::StrCat("systemd does not say the unit's job: ", ErrnoName(-done)));
+  if (id == 0) return std::string();
+  char* type = nullptr;
+  done = sd_bus_get_property_string(bus_, kManager, job, "org.freedesktop.systemd1.Job", "JobType", nullptr, &type);
+  const absl::Cleanup free_type = [&type] { free(type); };
+  if (done < 0) return absl::UnavailableError(absl::StrCat("systemd does not say the job's type: ", ErrnoName(-done)));
+  return std::string(type);
+}
+
 }  // namespace p2pd

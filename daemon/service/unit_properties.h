@@ -33,6 +33,9 @@ class UnitProperties {
   // blocks until the manager answers, or for the timeout.
   absl::StatusOr<uint32_t> Get(const std::string& property) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What is being done to the unit just now: "restart", "stop"; "" for nothing. Likewise.
+  absl::StatusOr<std::string> Job() ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   UnitProperties(sd_bus* bus, std::string path);
 

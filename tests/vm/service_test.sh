@@ -7,43 +7,11 @@
 set -euo pipefail
 
 deploy=$1
-failed=0
-passed=0
+# shellcheck source=tests/vm/service.sh
+. "$(dirname "$0")/service.sh"
 
-# check WHAT COMMAND...: runs the command and remembers whether it succeeded.
-check() {
-  local what=$1
-  shift
-  if "$@" >/tmp/output 2>&1; then
-    passed=$((passed + 1))
-    echo "ok: $what"
-  else
-    failed=$((failed + 1))
-    echo "FAILED: $what"
-    sed 's/^/    /' /tmp/output
-  fi
-}
-
-# until_true COMMAND...: as soon as it succeeds; no later than after 60 s.
-until_true() {
-  local deadline=$((SECONDS + 60))
-  until "$@" >/dev/null 2>&1; do
-    [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.2
-  done
-}
-
-install_p2pd() {
-  install -m 0755 /run/bin/p2pd /usr/sbin/p2pd
-  install -m 0755 /run/bin/p2pctl /usr/bin/p2pctl
-  install -D -m 0755 "$deploy/bind-devices" /usr/libexec/p2pd/bind-devices
-  install -m 0644 "$deploy"/p2pd.service "$deploy"/p2pd.socket "$deploy"/p2pd-fds.socket "$deploy"/p2pd-bind.service \
-    /etc/systemd/system
-  install -D -m 0644 "$deploy/p2pd.sysusers" /usr/lib/sysusers.d/p2pd.conf
-  install -D -m 0644 "$deploy/p2pd.tmpfiles" /usr/lib/tmpfiles.d/p2pd.conf
-  install -D -m 0644 "$deploy/p2pd.catalog" /usr/lib/systemd/catalog/p2pd.catalog
-  install -D -m 0644 "$deploy/org.p2pd.Broker1.conf" /usr/share/dbus-1/system.d/org.p2pd.Broker1.conf
-  install -d -m 0755 /etc/p2pd
+configure() {
+  mkdir -p /etc/p2pd
   cat >/etc/p2pd/policy.textproto <<'POLICY'
 rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP, MAP_MEMORY, RESET]
        subject { user: "root" group: "p2pd" } }
@@ -53,18 +21,12 @@ POLICY
   cat >/etc/p2pd/p2pd.conf <<'CONFIG'
 managed_devices: ["0000:01:00.0", "0000:02:00.0"]
 CONFIG
-  systemd-sysusers p2pd.conf
-  systemd-tmpfiles --create p2pd.conf
-  systemctl daemon-reload
-  busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig
 }
 
 as_member() { setpriv --reuid=65534 --regid=65534 --groups="$(getent group p2pd | cut -d: -f3)" "$@"; }
 as_stranger() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 
-show() { systemctl show --value -p "$1" p2pd.service; }
 status_is() { [ "$(show StatusText)" = "$1" ]; }
-is_active() { [ "$(show ActiveState)" = active ]; }
 restarted() { [ "$(show NRestarts)" -gt "$1" ] && is_active; }
 gave_sign() { [ "$(show WatchdogTimestampMonotonic)" -gt "$1" ]; }
 bus_property() { busctl get-property org.p2pd.Broker1 "$1" "org.p2pd.Broker1.$2" "$3"; }
@@ -76,7 +38,8 @@ logged() {
   journalctl -u p2pd.service -o json "MESSAGE_ID=$1" | grep -qF "$2"
 }
 
-check "everything is installed" install_p2pd
+configure
+check "everything is installed" install_p2pd "$deploy"
 check "the units are well-formed" systemd-analyze verify --man=no /etc/systemd/system/p2pd*
 check "the catalog is well-formed" journalctl --update-catalog
 

@@ -132,7 +132,7 @@ void Machine::Restore(Device& device) {
 
 absl::StatusOr<DeviceInfo> Machine::GetDeviceInfo(FdRef fd) {
   P2PD_ASSIGN_OR_RETURN(Device* const device, BoundDeviceOf(fd, "VFIO_DEVICE_GET_INFO"));
-  return DeviceInfo{.can_reset = device->can_reset(), .num_regions = 9};
+  return DeviceInfo{.can_reset = device->can_reset(), .num_regions = 9, .address = device->spec().address};
 }
 
 absl::StatusOr<RegionInfo> Machine::GetRegionInfo(FdRef fd, int region) {

@@ -1,0 +1,195 @@
+// A predecessor's work, brought to its end: what it had begun is done from its beginning, which changes nothing where
+// it was done; what it had made and told nobody of is taken back; whoever has left meanwhile is gone.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/recovery.h"
+#include "daemon/core/rows.h"
+
+namespace p2pd {
+namespace {
+
+// Of a session whose client is gone.
+class NobodyThere final : public SessionChannel {
+ public:
+  absl::Status Grant(const Granted&, const std::string&, UniqueFd) override {
+    return absl::UnavailableError("the client left while p2pd was away");
+  }
+  void RequestQuiesce(const QuiesceNotice&) override {}
+  void Resume(const ResumeNotice&) override {}
+  void RevokeDevice(const PciAddress&, const std::string&) override {}
+  void End(const std::string&) override {}
+};
+
+}  // namespace
+
+absl::Status Core::TakeBack() {
+  Recovery recovery(*this);
+  const absl::Status adopted = recovery.AdoptDevices();
+  if (!adopted.ok()) recovery.TakeDown(std::string(adopted.message()));
+  std::vector<PciAddress> unbound;
+  {
+    CoreLock lock(mutex);
+    for (const auto& [name, context] : tables.contexts) P2PD_RETURN_IF_ERROR(ledger.Grant(RowOf(name, context)));
+    for (const auto& [address, device] : tables.devices) {
+      P2PD_RETURN_IF_ERROR(ledger.Grant(RowOf(device)));
+      if (device.vfio == nullptr) unbound.push_back(address);
+    }
+  }
+  for (const PciAddress& address : unbound) {
+    const absl::Status bound = BindAfresh(address);
+    CoreLock lock(mutex);
+    DeviceEntry& device = tables.devices.at(address);
+    const bool was_held = device.view.state == DeviceState::kTainted;
+    if (bound.ok()) {
+      if (was_held) Advance(device, DeviceEvent::kRestoredWithout);
+    } else if (was_held) {
+      device.view.state_reason = std::string(bound.message());
+      scheduler.Run([self = shared_from_this(), address = address] { self->RetryBind(address, 1); });
+    } else {
+      Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
+    }
+  }
+  if (adopted.ok()) recovery.AdoptGrants();
+  CoreLock lock(mutex);
+  for (const auto& [address, device] : tables.devices) {
+    tables.Publish(EventType::kCreated, device.view, std::nullopt);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Broker::RecoveredSession> Broker::TakeRecovered() {
+  CoreLock lock(core_->mutex);
+  return std::exchange(core_->recovered, {});
+}
+
+void Broker::Reattach(SessionId id, std::shared_ptr<SessionChannel> channel) {
+  CoreLock lock(core_->mutex);
+  core_->tables.sessions.at(id).channel = std::move(channel);
+}
+
+void Broker::CarryOn() {
+  std::vector<SessionId> left;
+  {
+    CoreLock lock(core_->mutex);
+    for (auto& [id, session] : core_->tables.sessions) {
+      if (session.channel != nullptr) continue;
+      session.channel = std::make_shared<NobodyThere>();
+      left.push_back(id);
+    }
+    core_->CarryOnOperations(lock);
+    core_->UndoUnanswered(lock);
+    core_->CarryOnDevices(lock);
+  }
+  for (const SessionId id : left) {
+    CoreLock lock(core_->mutex);
+    SessionEntry* session = core_->tables.FindSession(id);
+    if (session == nullptr || core_->IsEnding(id)) continue;
+    session->ended = true;
+    core_->tables.tokens.erase(session->token);
+    core_->ledger.Note(RowOf(*session));
+    core_->EndSession(lock, *session, "its client left while p2pd was away");
+  }
+}
+
+bool Core::IsEnding(SessionId id) {
+  return std::any_of(tables.operations.begin(), tables.operations.end(),
+                     [&](const auto& entry) { return entry.second.order.ending == id; });
+}
+
+void Core::CarryOnOperations(CoreLock& lock) {
+  std::vector<OperationId> running;
+  for (const auto& [id, operation] : tables.operations) {
+    if (operation.view.state == OperationState::kRunning) running.push_back(id);
+  }
+  for (const OperationId id : running) {
+    OperationEntry& operation = tables.operations.at(id);
+    RevokeOrder& order = operation.order;
+    for (const PciAddress& address : order.devices) {
+      DeviceEntry& device = tables.devices.at(address);
+      // Without the device there is nothing to put back.
+      if (device.vfio == nullptr) order.restore = false;
+      device.view.state = DeviceState::kQuiescing;
+      device.view.state_reason = order.reason;
+      Note(device);
+    }
+    if (order.request.has_value()) {
+      order.done = [self = shared_from_this(), row = RowOf(operation)](absl::StatusOr<OperationView> view) {
+        self->AnswerCarriedOn(row, view.ok() ? *view : OperationView());
+      };
+    }
+    Announce(operation, EventType::kCreated);
+    AskToStop(lock, operation);
+  }
+  // Whoever acked after it had been cut off was about to have its mappings back.
+  for (auto& [id, operation] : tables.operations) {
+    if (operation.view.state == OperationState::kRunning) continue;
+    for (const OperationParty& party : operation.view.parties) {
+      if (party.answer == Answer::kAcked) RestoreLate(lock, operation, party.session);
+    }
+  }
+}
+
+void Core::AnswerCarriedOn(const JournalOperation& row, const OperationView& view) {
+  JournalOutcome outcome = SummaryOfOperation(row, view);
+  std::vector<RequestLog::Waiter> waiters;
+  {
+    CoreLock lock(mutex);
+    WriteAnswer(*row.request, outcome, {});
+    outcome.session = row.request->session;
+    outcome.request_id = row.request->id;
+    outcome.fingerprint = row.request->fingerprint;
+    if (SessionEntry* session = tables.FindSession(outcome.session)) waiters = session->requests.EndCarriedOn(outcome);
+  }
+  for (RequestLog::Waiter& waiter : waiters) waiter(outcome);
+}
+
+void Core::UndoUnanswered(CoreLock& lock) {
+  std::map<SessionId, RevokeOrder> orders;
+  const auto order_for = [&](SessionId session) -> RevokeOrder& {
+    RevokeOrder& order = orders[session];
+    order.reason = "p2pd ended before anybody was told of it";
+    order.exempt = session;
+    order.deadline = absl::ZeroDuration();
+    order.recorded = false;
+    return order;
+  };
+  std::set<MappingId> mappings;
+  const auto undo = [&](const MappingEntry& mapping) {
+    if (mappings.insert(mapping.view.id).second) {
+      order_for(mapping.view.session).mappings.push_back(mapping.view.id);
+    }
+  };
+  for (auto& [id, entry] : tables.exports) {
+    if (entry.answered || entry.closing) continue;
+    order_for(entry.view.session).exports.push_back(id);
+    for (const MappingId mapping : entry.mappings) undo(*tables.FindMapping(mapping));
+  }
+  for (auto& [id, space] : tables.spaces) {
+    if (space.answered || space.closing) continue;
+    order_for(space.view.session).spaces.push_back(id);
+    for (const MappingId mapping : space.mappings) undo(*tables.FindMapping(mapping));
+  }
+  for (const auto& [id, mapping] : tables.mappings) {
+    if (!mapping->answered && !mapping->operation.has_value()) undo(*mapping);
+  }
+  for (auto& [session, order] : orders) Revoke(lock, std::move(order));
+}
+
+void Core::CarryOnDevices(CoreLock& lock) {
+  // Their fds went with the device that was closed under them.
+  for (const auto& [address, driver] : cut_off) {
+    const SessionEntry* session = tables.FindSession(driver);
+    if (session == nullptr || session->ended) continue;
+    lock.After([channel = session->channel, address = address] {
+      channel->RevokeDevice(address, "it was being taken away when p2pd ended");
+    });
+  }
+  cut_off.clear();
+  for (const auto& [address, device] : tables.devices) {
+    if (device.view.state == DeviceState::kAwaitingDriver) WatchReady(device);
+  }
+}
+
+}  // namespace p2pd
