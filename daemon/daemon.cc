@@ -140,10 +140,10 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   }
   P2PD_ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::Create());
   LoopSignals signals(*loop);
-  Continuity continuity = Continuity::Without("the machine is simulated, and ends with it");
-  if (flags.simulate.empty()) {
-    P2PD_ASSIGN_OR_RETURN(continuity, Continuity::Open(QuotaLimitsOf(settings), inherited));
-  }
+  absl::StatusOr<Continuity> continuity = flags.simulate.empty()
+                                              ? Continuity::Open(QuotaLimitsOf(settings), inherited)
+                                              : Continuity::Without("the machine is simulated, and ends with it");
+  if (!continuity.ok()) return continuity.status();
   ThreadScheduler scheduler;
   BrokerOptions options;
   options.sysfs_root = flags.sysfs_root.empty() ? machine->sysfs_root() : flags.sysfs_root;
@@ -156,12 +156,12 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   options.ready_deadline = settings.ready_deadline;
   options.quota = QuotaLimitsOf(settings);
   options.signals = &signals;
-  options.store = &continuity.store();
-  options.distrust = continuity.distrust();
+  options.store = &continuity->store();
+  options.distrust = continuity->distrust();
   options.on_denied = [loop = loop.get()](const Denial& denial) {
     loop->Post([entry = EntryFor(denial)] { Log(entry); });
   };
-  Broker broker(options, machine->kernel(), scheduler, continuity.journal(), policy);
+  Broker broker(options, machine->kernel(), scheduler, continuity->journal(), policy);
   P2PD_RETURN_IF_ERROR(broker.Start());
   std::unique_ptr<Uevents> uevents;
   if (flags.simulate.empty()) {
@@ -169,7 +169,7 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
     P2PD_ASSIGN_OR_RETURN(uevents, Uevents::Listen(*loop, [&broker] { broker.Rescan(); }));
     broker.Rescan();
   }
-  return Serve(*loop, broker, *machine, continuity, settings, version, inherited);
+  return Serve(*loop, broker, *machine, *continuity, settings, version, inherited);
 }
 
 }  // namespace p2pd

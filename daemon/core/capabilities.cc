@@ -48,7 +48,8 @@ CapabilityView Tell(const std::string& name, const absl::Status& status, const s
 
 }  // namespace
 
-std::vector<CapabilityView> ProbeCapabilities(const std::vector<std::shared_ptr<VfioDevice>>& devices) {
+std::vector<CapabilityView> ProbeCapabilities(const std::vector<std::shared_ptr<VfioDevice>>& devices,
+                                              const std::vector<std::shared_ptr<VfioDevice>>& idle) {
   const size_t exporters = static_cast<size_t>(
       std::count_if(devices.begin(), devices.end(), [](const auto& device) { return device->can_export(); }));
   std::vector<CapabilityView> views = {{
@@ -58,11 +59,15 @@ std::vector<CapabilityView> ProbeCapabilities(const std::vector<std::shared_ptr<
   }};
   constexpr char kMap[] = "IOMMU_IOAS_MAP_FILE of a dma-buf";
   constexpr char kWithout[] = "nothing can be mapped";
-  for (const auto& device : devices) {
+  for (const auto& device : idle) {
     const auto window = device->can_export() ? FirstWindow(*device) : std::nullopt;
     if (!window.has_value()) continue;
     const auto dma_buf = device->ExportAlone(window->first, window->second);
     views.push_back(Tell(kMap, dma_buf.ok() ? MapAWindow(*device, (*dma_buf)->fd) : dma_buf.status(), kWithout));
+    return views;
+  }
+  if (exporters != 0) {
+    views.push_back({.name = kMap, .available = true, .detail = "every device that could tell is in use already"});
     return views;
   }
   views.push_back({.name = kMap, .detail = "could not be probed: no device can export a window"});

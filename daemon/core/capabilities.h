@@ -9,9 +9,10 @@
 
 namespace p2pd {
 
-// `devices`: those that are bound, and that nobody uses yet. One of them is attached to a scratch IOAS for a
-// moment, with a page of another's window mapped in it. Blocks.
-std::vector<CapabilityView> ProbeCapabilities(const std::vector<std::shared_ptr<VfioDevice>>& devices);
+// `devices`: those that are bound; `idle`: those of them that nobody uses, which after a restart are not all. One of
+// these is attached to a scratch IOAS for a moment, with a page of its window mapped in it. Blocks.
+std::vector<CapabilityView> ProbeCapabilities(const std::vector<std::shared_ptr<VfioDevice>>& devices,
+                                              const std::vector<std::shared_ptr<VfioDevice>>& idle);
 
 }  // namespace p2pd
 

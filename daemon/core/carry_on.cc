@@ -181,7 +181,11 @@ void Core::CarryOnDevices(CoreLock& lock) {
   // Their fds went with the device that was closed under them.
   for (const auto& [address, driver] : cut_off) {
     const SessionEntry* session = tables.FindSession(driver);
-    if (session == nullptr || session->ended) continue;
+    const auto taker = tables.operations.find(tables.devices.at(address).operation.value_or(OperationId()));
+    const bool own = taker != tables.operations.end() && taker->second.order.request.has_value() &&
+                     taker->second.order.request->session == driver;
+    // Who has asked for it itself knows.
+    if (session == nullptr || session->ended || own) continue;
     lock.After([channel = session->channel, address = address] {
       channel->RevokeDevice(address, "it was being taken away when p2pd ended");
     });

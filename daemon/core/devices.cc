@@ -113,13 +113,16 @@ absl::Status Broker::Start() {
   }
   P2PD_RETURN_IF_ERROR(core_->TakeBack());
   std::vector<std::shared_ptr<VfioDevice>> bound;
+  std::vector<std::shared_ptr<VfioDevice>> idle;
   {
     CoreLock lock(core_->mutex);
     for (const auto& [address, device] : core_->tables.devices) {
-      if (device.vfio != nullptr) bound.push_back(device.vfio);
+      if (device.vfio == nullptr) continue;
+      bound.push_back(device.vfio);
+      if (device.fd_name.empty()) idle.push_back(device.vfio);
     }
   }
-  core_->capabilities = ProbeCapabilities(bound);
+  core_->capabilities = ProbeCapabilities(bound, idle);
   return absl::OkStatus();
 }
 

@@ -94,8 +94,6 @@ for ((kill = 0; kill < kills; ++kill)); do
   well || break
 done
 check "the client has noticed nothing" well
-p2pctl mappings
-p2pctl devices
 check "no DMA fault" test "$(faults)" = 0
 
 before=$(show MainPID)
@@ -103,8 +101,6 @@ check "restarted, it leaves everything to its successor" systemctl restart p2pd.
 check "which is another process" test "$(show MainPID)" != "$before"
 check "the client goes on" until_true goes_on "$(rounds)"
 check "and has noticed nothing" well
-p2pctl operations --output=json || p2pctl operations
-cat /sys/bus/pci/devices/0000:00:10.0/enable; ls -l /proc/$(show MainPID)/fd | grep -E "vfio|iommu"
 exec 3>&-
 wait "$survivor" && ended=0 || ended=$?
 tail -n 5 /tmp/survivor
@@ -116,7 +112,7 @@ check "nothing is mapped: nobody has iommufd open" \
   sh -c 'test -z "$(find /proc/[0-9]*/fd -lname /dev/iommu 2>/dev/null)"'
 if [ "$failed" -ne 0 ]; then
   journalctl -u p2pd.service --no-pager -o short-monotonic | tail -n 60
-  dmesg | grep DMAR | head -n 30
+  dmesg | grep 'DMAR: \[DMA' | head -n 5
 fi
 
 echo "kills:"
