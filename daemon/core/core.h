@@ -148,7 +148,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const absl::Time started;
   std::vector<CapabilityView> capabilities;  // probed by Start, before anybody can ask
 
-  Mutex mutex;
+  CoreMutex mutex{scheduler};
   Tables tables ABSL_GUARDED_BY(mutex);
   Quota quota ABSL_GUARDED_BY(mutex);
   std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
