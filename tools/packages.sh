@@ -10,7 +10,7 @@ packages_of() {
     build)
       echo bazel-bootstrap g++ pkg-config python3 libgrpc++-dev libprotobuf-dev protobuf-compiler \
         protobuf-compiler-grpc libabsl-dev libgtest-dev libgmock-dev libsystemd-dev libcli11-dev \
-        libsmartcols-dev
+        libsmartcols-dev zlib1g-dev
       ;;
     lint) echo git clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev lld-14 llvm shellcheck ;;
     bench) echo dbus-daemon ;;
