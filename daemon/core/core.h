@@ -15,6 +15,7 @@
 //   device_errors.cc  what a device tells of: errors
 //   removal.cc     devices that the kernel takes back, and that come back
 //   rebind.cc      what happens to a device between two drivers
+//   sleep.cc       what happens before the system sleeps, and after
 //   queries.cc     looking and watching
 //
 // Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
@@ -157,6 +158,8 @@ class Core : public std::enable_shared_from_this<Core> {
   bool looking ABSL_GUARDED_BY(mutex) = false;     // Look() is at it
   bool look_again ABSL_GUARDED_BY(mutex) = false;  // something has changed since it began
   Task when_idle ABSL_GUARDED_BY(mutex);           // called once nothing is left
+  bool sleeping ABSL_GUARDED_BY(mutex) = false;    // the system sleeps, or is about to
+  Task when_asleep ABSL_GUARDED_BY(mutex);         // called once no window is mapped
 
   // Calls `when_idle` if that is so.
   void CheckIdle(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -248,9 +251,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
-  // On the context's strand: what the error has left of the device.
-  void LookAfterError(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
-  void Reopen(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  // On the context's strand: what an error, or the system's sleep, has left of the device.
+  void LookAfterwards(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void Reopen(OperationId id, const PciAddress& address, const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex);
   // Its windows' dma-bufs anew: those of before are revoked for ever.
   absl::Status ExportAgain(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void DropExportsOf(const PciAddress& address, bool raw_only, const std::string& reason)
@@ -274,6 +277,15 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Welcome(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
 
+  // sleep.cc
+  absl::Status CheckAwake(absl::string_view step, const std::string& object) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Asks and unmaps, as far as no other operation is at it; what that leaves follows it.
+  void GoToSleep(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The operation has unmapped everything.
+  void Park(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CheckAsleep(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void WakeUp(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
   // raw.cc
   // Forgets an export that nothing is mapped from any more; a RAW one only once nobody holds its dma-buf.
   void End(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -288,6 +300,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
   void UnmapOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  void EndUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void WorkOnContext(OperationId id, const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   void BeginRestore(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

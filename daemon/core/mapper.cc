@@ -64,6 +64,7 @@ absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs&
     P2PD_RETURN_IF_ERROR(
         Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view).status());
   }
+  P2PD_RETURN_IF_ERROR(CheckAwake("Map", object));
   // Restored is not ready: a window of a device whose driver has not set it up may swallow what is written.
   if (exporter.view.state != DeviceState::kReady) {
     return MakeError(absl::StatusCode::kUnavailable,

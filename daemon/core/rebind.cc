@@ -49,7 +49,7 @@ void Core::WorkOnContext(OperationId id, const std::string& context) {
   } else {
     for (const PciAddress& address : devices) {
       if (restore) {
-        LookAfterError(id, address);
+        LookAfterwards(id, address);
       } else {
         leave ? CloseForGood(id, address) : ScrubAndRebind(id, address);
       }
