@@ -10,6 +10,7 @@
 //   expiry.cc      exports that live for a time
 //   raw.cc         exports whose dma-buf is in a client's hands
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
+//   virtual_functions.cc  what a reset of a physical function takes along
 //   restore.cc     putting mappings back
 //   receipt.cc     what an operation leaves behind
 //   device_errors.cc  what a device tells of: errors
@@ -241,6 +242,13 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
                              Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // virtual_functions.cc
+  void FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                                  const std::vector<SysfsDevice>& functions, Done<OperationView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
   // device_errors.cc
   // Has the kernel tell of errors and removals from now on.
   absl::Status WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
@@ -329,7 +337,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // rebind.cc; all on the context's strand.
   void DestroySpace(OperationId id, AddressSpaceId space) ABSL_LOCKS_EXCLUDED(mutex);
-  void ResetForRestore(OperationId id, const std::vector<PciAddress>& devices) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetForRestore(OperationId id) ABSL_LOCKS_EXCLUDED(mutex);
   void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BindAfresh(const PciAddress& address, bool same_context = false) ABSL_LOCKS_EXCLUDED(mutex);
   std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex) {

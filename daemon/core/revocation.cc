@@ -282,6 +282,8 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   }
   for (const PciAddress& address : operation.order.devices) {
     contexts.insert(tables.devices.at(address).view.context);
+    // One call resets them all.
+    if (operation.order.restore && operation.order.kind == OperationKind::kReset) break;
   }
   operation.outstanding = static_cast<int>(contexts.size());
   operation.phase_began = scheduler.Now();
