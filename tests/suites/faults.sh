@@ -10,4 +10,4 @@ bazel_in_tree build //daemon/core:faults_test
     scenarios++
     for (i = 2; i <= NF; i++) { if ($i == "calls,") calls += $(i - 1); if ($i == "cases") cases += $(i - 1) }
   }
-  END { printf "fault matrix: %d scenarios, %d calls, %d cases\n", scenarios, calls, cases }'
+  END { printf "fault matrix: %d scenarios, %d calls, %d cases\n", scenarios, calls, cases; exit cases == 0 }'
