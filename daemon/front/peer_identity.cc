@@ -83,6 +83,17 @@ std::string UnitOf(pid_t pid) {
   return name;
 }
 
+// What a user's manager calls it; "" if no such manager started it, nullopt if that cannot be told.
+std::optional<std::string> UserUnitOf(pid_t pid) {
+  char* unit = nullptr;
+  const int result = sd_pid_get_user_unit(pid, &unit);
+  if (result == -ENODATA) return "";
+  if (result < 0) return std::nullopt;
+  std::string name = unit;
+  free(unit);
+  return name;
+}
+
 bool HasEnded(FdRef pidfd) {
   pollfd wait = {.fd = pidfd.get(), .events = POLLIN, .revents = 0};
   return poll(&wait, 1, 0) != 0;
@@ -107,6 +118,7 @@ absl::StatusOr<Peer> IdentifyPeer(FdRef connection) {
   // 0: a process of a PID namespace that is not below ours. It has no number here, and so no name.
   if (credentials.pid > 0) {
     peer.identity.subject.unit = UnitOf(credentials.pid);
+    peer.identity.subject.user_unit = UserUnitOf(credentials.pid);
     peer.identity.pid = credentials.pid;
     peer.identity.comm = CommOf(credentials.pid);
   }
