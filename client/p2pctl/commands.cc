@@ -4,8 +4,9 @@ namespace p2p::ctl {
 
 std::vector<Command> AllCommands() {
   std::vector<Command> all;
-  for (const auto group : {StatusCommands, DeviceCommands, SessionCommands, ExportCommands, MappingCommands,
-                           OperationCommands, WatchCommands, AcquireCommands, RunCommands, RevocationCommands}) {
+  for (const auto group :
+       {StatusCommands, DeviceCommands, SessionCommands, ExportCommands, MappingCommands, OperationCommands,
+        WatchCommands, AcquireCommands, RunCommands, RevocationCommands, PolicyCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;
