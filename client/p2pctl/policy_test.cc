@@ -54,7 +54,7 @@ TEST_F(PolicyTest, CheckWarnsOfUsersThatDoNotExistAndOfIdleRules) {
                                                     "rule { name: 'z' effect: ALLOW action: MAP subject { user: "
                                                     "'no-such-user' } }\n");
   EXPECT_EQ(RunBare({"policy", "check", path}), ExitStatus::kOk);
-  EXPECT_THAT(err_, HasSubstr("p2pctl: warning: " + path + ":3:56: rule \"z\": there is no user \"no-such-user\""));
+  EXPECT_THAT(err_, HasSubstr("p2pctl: warning: " + path + ":3:54: rule \"z\": there is no user \"no-such-user\""));
   EXPECT_THAT(err_, HasSubstr("p2pctl: warning: " + path + ":1: rule \"a\" never allows anything"));
   EXPECT_THAT(out_, HasSubstr("2 warnings"));
 }

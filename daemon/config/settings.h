@@ -49,7 +49,7 @@ struct Settings {
   std::vector<MergedContextSetting> merged_contexts;
   std::string fd_socket = "/run/p2pd/fds.sock";
   std::string grpc_socket = "/run/p2pd/p2pd.sock";
-  std::string policy = "/etc/p2pd/policy.textproto";
+  std::string policy = "/etc/p2pd/policy.d";  // a file or a folder: policy/policy_folder.h
   absl::Duration quiesce_deadline = absl::Seconds(2);
   absl::Duration hello_deadline = absl::Seconds(5);
   LimitSettings limits;

@@ -32,6 +32,7 @@ Answer AllAreWanted(const Answers& answers) {
 }
 
 bool Fits(const char* pattern, const char* text) {
+  while (pattern[0] == '*' && pattern[1] == '*') ++pattern;
   if (*pattern == '*') return Fits(pattern + 1, text) || (*text != '\0' && Fits(pattern, text + 1));
   if (*pattern == '\0' || *text == '\0') return *pattern == *text;
   return (*pattern == '?' || *pattern == *text) && Fits(pattern + 1, text + 1);
@@ -48,7 +49,7 @@ Answer NameFits(const Texts& patterns, const std::optional<std::string>& name) {
   if (patterns.empty()) return true;
   if (!name.has_value()) return std::nullopt;
   Answers answers;
-  for (const std::string& pattern : patterns) answers.push_back(Fits(Lower(pattern).c_str(), Lower(*name).c_str()));
+  for (const std::string& pattern : patterns) answers.push_back(Fits(pattern.c_str(), name->c_str()));
   return AnyIsEnough(answers);
 }
 
@@ -89,13 +90,20 @@ std::string AddressText(const PciAddress& at) {
   return text;
 }
 
+bool AddressFits(const std::string& bdf, const PciAddress& at) {
+  if (bdf.find_first_of("*?") != std::string::npos) return Fits(Lower(bdf).c_str(), AddressText(at).c_str());
+  unsigned domain = 0, bus = 0, slot = 0, function = 0;
+  sscanf(bdf.c_str(), "%x:%x:%x.%x", &domain, &bus, &slot, &function);
+  return domain == at.domain && bus == at.bus && slot == at.device && function == at.function;
+}
+
 using Files = std::vector<v1::PolicyFile>;
 
 Answer DeviceFits(const v1::DeviceMatch& match, const std::optional<DeviceFacts>& device, const Files& files) {
   if (!device.has_value()) return std::nullopt;
   Answers which;
   for (const std::string& bdf : match.bdf()) {
-    which.push_back(Fits(Lower(bdf).c_str(), AddressText(device->address).c_str()));
+    which.push_back(AddressFits(bdf, device->address));
   }
   for (const std::string& ids : match.vendor_device()) {
     const size_t colon = ids.find(':');
