@@ -61,6 +61,28 @@ bool RuleCovers(const Rule& wide, const Rule& narrow) {
          (!Has(wide, Matcher::kPathSupport) || Has(narrow, Matcher::kPathSupport));
 }
 
+// Where only sets name devices, and all of their devices are at other nodes.
+bool IsAtNoNode(const std::optional<DeviceMatch>& match) {
+  if (!match.has_value() || match->numa_nodes.empty() || match->sets.empty()) return false;
+  const bool only_sets =
+      match->addresses.empty() && match->ids.empty() && match->address_globs.empty() && match->classes.empty();
+  return only_sets && std::all_of(match->sets.begin(), match->sets.end(), [&match](const DeviceSet& set) {
+           return std::all_of(set.devices.begin(), set.devices.end(), [&match](const DeviceMatch& device) {
+             return !device.numa_nodes.empty() &&
+                    std::find_first_of(device.numa_nodes.begin(), device.numa_nodes.end(), match->numa_nodes.begin(),
+                                       match->numa_nodes.end()) == device.numa_nodes.end();
+           });
+         });
+}
+
+bool IsItself(const Rule& rule) {
+  const auto is_one = [](const std::optional<DeviceMatch>& match) {
+    return match.has_value() && match->addresses.size() == 1 && match->ids.empty() && match->address_globs.empty() &&
+           match->classes.empty() && match->sets.empty();
+  };
+  return is_one(rule.exporter) && is_one(rule.importer) && rule.exporter->addresses == rule.importer->addresses;
+}
+
 std::string ExporterText(const Rule& rule) {
   const bool any = !rule.exporter.has_value() || *rule.exporter == DeviceMatch();
   return any ? "" : rule.exporter->ToString();
@@ -116,6 +138,21 @@ std::vector<std::string> FindIdleRules(const std::vector<Rule>& rules) {
                                       other.name, "\" (", other.origin, ") matches all that it matches, and ",
                                       other.effect == rule.effect ? "comes first" : "denies it"));
       break;
+    }
+  }
+  return findings;
+}
+
+std::vector<std::string> FindImpossibleRules(const std::vector<Rule>& rules) {
+  std::vector<std::string> findings;
+  const auto add = [&findings](const Rule& rule, absl::string_view why) {
+    findings.push_back(absl::StrCat(rule.origin, ": rule \"", rule.name, "\" can never match: ", why));
+  };
+  for (const Rule& rule : rules) {
+    if (IsAtNoNode(rule.exporter)) add(rule, "no device of exporter's sets is at a NUMA node that it names");
+    if (IsAtNoNode(rule.importer)) add(rule, "no device of importer's sets is at a NUMA node that it names");
+    if (rule.effect == Effect::kAllow && !rule.unsupported_path && IsItself(rule)) {
+      add(rule, "exporter and importer are one device, a path that needs unsupported_path: true");
     }
   }
   return findings;

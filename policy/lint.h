@@ -14,6 +14,11 @@ namespace p2pd {
 // the rules' words alone, never what is not so.
 std::vector<std::string> FindIdleRules(const std::vector<Rule>& rules);
 
+// Rules whose own conditions contradict each other, so that an ALLOW matches nothing (a DENY, only what cannot be
+// told): devices of a set that are at no node that the rule wants; one device as exporter and as importer, a path that
+// the kernel would refuse, without saying unsupported_path.
+std::vector<std::string> FindImpossibleRules(const std::vector<Rule>& rules);
+
 // One line of "who can reach what".
 struct Reach {
   std::string who;

@@ -62,6 +62,31 @@ TEST(LintTest, ARuleForUnsupportedPathsIsNotIdleBehindOneWithout) {
   EXPECT_EQ(FindIdleRules(RulesOf(by_name + plain)).size(), 1u);
 }
 
+TEST(LintTest, ARuleThatContradictsItselfIsTold) {
+  const std::string sets = "device_set { name: 's' device { class: '02*' numa_node: 1 } }\n";
+  const std::string rules =
+      RuleText("node", "ALLOW", "action: DRIVE exporter { set: 's' numa_node: 0 }") +
+      RuleText("self", "ALLOW", "action: MAP exporter { bdf: '0000:01:00.0' } importer { bdf: '0000:01:00.0' }");
+  EXPECT_THAT(FindImpossibleRules(RulesOf(sets + rules)),
+              ElementsAre("p:2: rule \"node\" can never match: no device of exporter's sets is at a NUMA node that it "
+                          "names",
+                          "p:3: rule \"self\" can never match: exporter and importer are one device, a path that needs "
+                          "unsupported_path: true"));
+}
+
+TEST(LintTest, ARuleThatMayMatchIsNotImpossible) {
+  const std::string sets = "device_set { name: 's' device { class: '02*' numa_node: 1 } device { bdf: '*' } }\n";
+  EXPECT_THAT(
+      FindImpossibleRules(RulesOf(sets + RuleText("a", "ALLOW", "action: DRIVE exporter { set: 's' numa_node: 0 }") +
+                                  RuleText("b", "ALLOW",
+                                           "action: MAP exporter { bdf: '0000:01:00.0' } importer { bdf: "
+                                           "'0000:01:00.0' } unsupported_path: true") +
+                                  RuleText("c", "DENY",
+                                           "action: MAP exporter { bdf: '0000:01:00.0' } importer { bdf: "
+                                           "'0000:01:00.0' }"))),
+      IsEmpty());
+}
+
 TEST(LintTest, TheTableSaysWhoMayReachWhatDenialsFirst) {
   const std::vector<Reach> lines = WhoCanReachWhat(
       RulesOf(RuleText("a", "ALLOW",

@@ -91,6 +91,7 @@ absl::Status Check(Context& context, const Arguments& arguments) {
   std::vector<std::string> warnings;
   P2PD_ASSIGN_OR_RETURN(const p2pd::RuleChain policy,
                         p2pd::LoadPolicyFiles(files, p2pd::SystemUserDatabase(), &warnings));
+  for (std::string& impossible : p2pd::FindImpossibleRules(policy.rules())) warnings.push_back(std::move(impossible));
   for (std::string& idle : p2pd::FindIdleRules(policy.rules())) warnings.push_back(std::move(idle));
   const std::vector<p2pd::Reach> lines = p2pd::WhoCanReachWhat(policy.rules());
   if (context.json()) {

@@ -9,6 +9,10 @@
 namespace p2pd {
 namespace {
 
+static_assert(static_cast<int>(Access::kRead) == static_cast<int>(AskedAccess::kRead));
+static_assert(static_cast<int>(Access::kWrite) == static_cast<int>(AskedAccess::kWrite));
+static_assert(static_cast<int>(Access::kReadWrite) == static_cast<int>(AskedAccess::kReadWrite));
+
 DeviceFacts FactsOf(const DeviceEntry& device) {
   return {.address = device.view.address,
           .vendor = device.view.vendor,

@@ -9,7 +9,8 @@ namespace p2pd {
 namespace {
 
 constexpr char kRuleFields[] =
-    "is unknown here, expected one of name, effect, action, subject, exporter, importer, limits, when, unsupported_path";
+    "is unknown here, expected one of name, effect, action, subject, exporter, importer, limits, when, "
+    "unsupported_path";
 
 std::string ErrorOf(const std::string& text) {
   ProblemList problems("p");
