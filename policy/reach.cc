@@ -10,6 +10,12 @@
 namespace p2pd {
 namespace {
 
+bool HasExporter(Action action) { return action != Action::kMapMemory; }
+bool HasImporter(Action action) { return action == Action::kMap || action == Action::kMapMemory; }
+bool HasWindow(Action action) {
+  constexpr std::array kActions = {Action::kExport, Action::kExportControl, Action::kReceiveFd, Action::kMap};
+  return std::find(kActions.begin(), kActions.end(), action) != kActions.end();
+}
 bool HasPath(Action action) { return action == Action::kMap; }
 bool HasContext(Action action) { return action != Action::kObserve && action != Action::kAdmin; }
 
@@ -28,13 +34,6 @@ struct Need {
 };
 
 }  // namespace
-
-bool HasExporter(Action action) { return action != Action::kMapMemory; }
-bool HasImporter(Action action) { return action == Action::kMap || action == Action::kMapMemory; }
-bool HasWindow(Action action) {
-  constexpr std::array kActions = {Action::kExport, Action::kExportControl, Action::kReceiveFd, Action::kMap};
-  return std::find(kActions.begin(), kActions.end(), action) != kActions.end();
-}
 
 void CheckReach(Reading& reading, const Rule& rule, const FieldPlaces& places) {
   const FieldPlaces exporter = places.In(v1::Rule::kExporterFieldNumber);

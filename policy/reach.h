@@ -4,15 +4,10 @@
 #define P2PD_POLICY_REACH_H_
 
 #include "daemon/textproto/field_places.h"
-#include "policy/policy.h"
 #include "policy/reading.h"
 #include "policy/rule.h"
 
 namespace p2pd {
-
-bool HasExporter(Action action);
-bool HasImporter(Action action);
-bool HasWindow(Action action);
 
 // `places`: of the rule.
 void CheckReach(Reading& reading, const Rule& rule, const FieldPlaces& places);

@@ -40,7 +40,7 @@ std::string ActionNames() {
   return names;
 }
 
-// "line 3" within a file, "10-a.textproto:3" across files.
+// Across all files.
 void CheckUnique(Reading& reading, Places& seen, const std::string& name, TextPlace place, int line) {
   if (name.empty()) return;
   const auto [first, inserted] = seen.emplace(name, absl::StrCat(reading.problems.file(), ":", line));
