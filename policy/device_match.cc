@@ -54,7 +54,7 @@ bool DeviceIdPattern::Matches(const DeviceFacts& facts) const {
 
 std::string DeviceIdPattern::ToString() const { return absl::StrCat(IdToString(vendor), ":", IdToString(device)); }
 
-DeviceView::DeviceView(const DeviceFacts& facts)
+JudgedDevice::JudgedDevice(const DeviceFacts& facts)
     : facts_(facts),
       address_(facts.address.ToString()),
       class_code_(facts.class_code.has_value() ? absl::StrFormat("%06x", *facts.class_code) : "") {}
@@ -68,7 +68,7 @@ std::weak_ordering DeviceMatch::operator<=>(const DeviceMatch& other) const {
   return key(*this) <=> key(other);
 }
 
-Truth DeviceMatch::Matches(const DeviceView& device) const {
+Truth DeviceMatch::Matches(const JudgedDevice& device) const {
   const DeviceFacts& facts = device.facts();
   Truth truth =
       TruthOf(!NamesDevices() || std::find(addresses.begin(), addresses.end(), facts.address) != addresses.end());
@@ -102,7 +102,7 @@ std::string DeviceMatch::ToString() const {
   return absl::StrCat(text, " at NUMA node ", OneOf(std::move(nodes)));
 }
 
-Truth DeviceSet::Matches(const DeviceView& device) const {
+Truth DeviceSet::Matches(const JudgedDevice& device) const {
   return AnyOf(devices, [&device](const DeviceMatch& match) { return match.Matches(device); });
 }
 

@@ -29,9 +29,9 @@ struct DeviceIdPattern {
 };
 
 // The request's device as patterns see it. Made once a request: text is dear.
-class DeviceView {
+class JudgedDevice {
  public:
-  explicit DeviceView(const DeviceFacts& facts);
+  explicit JudgedDevice(const DeviceFacts& facts);
 
   const DeviceFacts& facts() const { return facts_; }
   const std::string& address() const { return address_; }
@@ -60,7 +60,7 @@ struct DeviceMatch {
   bool NamesDevices() const {
     return !(addresses.empty() && ids.empty() && address_globs.empty() && classes.empty() && sets.empty());
   }
-  Truth Matches(const DeviceView& device) const;
+  Truth Matches(const JudgedDevice& device) const;
   // "0000:01:00.0 or 8086:* at NUMA node 1"
   std::string ToString() const;
 };
@@ -70,7 +70,7 @@ struct DeviceSet {
   std::string name;
   std::vector<DeviceMatch> devices;
 
-  Truth Matches(const DeviceView& device) const;
+  Truth Matches(const JudgedDevice& device) const;
 };
 
 }  // namespace p2pd

@@ -6,11 +6,11 @@
 namespace p2pd {
 namespace {
 
-std::optional<DeviceView> ViewOf(const std::optional<DeviceFacts>& facts) {
-  return facts.has_value() ? std::optional<DeviceView>(*facts) : std::nullopt;
+std::optional<JudgedDevice> ViewOf(const std::optional<DeviceFacts>& facts) {
+  return facts.has_value() ? std::optional<JudgedDevice>(*facts) : std::nullopt;
 }
 
-Truth DeviceMatches(const std::optional<DeviceMatch>& match, const std::optional<DeviceView>& device) {
+Truth DeviceMatches(const std::optional<DeviceMatch>& match, const std::optional<JudgedDevice>& device) {
   if (!match.has_value()) return Truth::kYes;
   return device.has_value() ? match->Matches(*device) : Truth::kUnknown;
 }

@@ -79,8 +79,8 @@ struct RequestView {
 
   const PolicyRequest& request;
   Action action;
-  std::optional<DeviceView> exporter;
-  std::optional<DeviceView> importer;
+  std::optional<JudgedDevice> exporter;
+  std::optional<JudgedDevice> importer;
 };
 
 // Whether the rule says anything about this; a condition that it does not have holds.

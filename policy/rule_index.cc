@@ -71,7 +71,7 @@ std::vector<uint64_t> KeysOf(const RequestView& view, Matcher matcher) {
     keys = {UserKey(subject.uid), GroupKey(subject.gid)};
     std::transform(subject.groups.begin(), subject.groups.end(), std::back_inserter(keys), GroupKey);
   }
-  const std::optional<DeviceView>& device = matcher == Matcher::kExporter ? view.exporter : view.importer;
+  const std::optional<JudgedDevice>& device = matcher == Matcher::kExporter ? view.exporter : view.importer;
   if ((matcher == Matcher::kExporter || matcher == Matcher::kImporter) && device.has_value()) {
     const DeviceFacts& facts = device->facts();
     keys = {AddressKey(facts.address), IdKey(facts.vendor, facts.device)};
