@@ -13,11 +13,11 @@ suites=$P2PD_TOP/tests/suites
 describe() { sed -n '2s/^# //p' "$suites/$1.sh"; }
 all_suites() { # in the order in which a mistake is cheapest to find
   local name
-  for name in lint unit dbus tidy model vm service contract demo-sim demo asan tsan fuzz; do
+  for name in lint unit policy dbus tidy model vm service contract demo-sim demo asan tsan fuzz; do
     [ -e "$suites/$name.sh" ] && echo "$name"
   done
   find "$suites" -name '*.sh' -printf '%f\n' | sed 's/\.sh$//' | sort |
-    grep -vxE 'lint|unit|dbus|tidy|model|vm|service|contract|demo-sim|demo|asan|tsan|fuzz' || true
+    grep -vxE 'lint|unit|policy|dbus|tidy|model|vm|service|contract|demo-sim|demo|asan|tsan|fuzz' || true
 }
 by_default() { ! describe "$1" | grep -q '(by name only)'; }
 

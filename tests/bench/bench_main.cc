@@ -20,8 +20,8 @@ struct Bench {
 };
 
 constexpr Bench kBenches[] = {
-    {"calls", BenchCalls}, {"batches", BenchBatches}, {"throughput", BenchThroughput},  {"scale", BenchScale},
-    {"idle", BenchIdle},   {"bus", BenchBus},         {"real-kernel", BenchRealKernel},
+    {"calls", BenchCalls}, {"batches", BenchBatches}, {"throughput", BenchThroughput}, {"scale", BenchScale},
+    {"idle", BenchIdle},   {"bus", BenchBus},         {"policy", BenchPolicy},         {"real-kernel", BenchRealKernel},
 };
 
 struct Choice {

@@ -91,6 +91,7 @@ absl::Status BenchThroughput(const Setup& setup, Figures& figures);
 absl::Status BenchScale(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
 absl::Status BenchBus(const Setup& setup, Figures& figures);
+absl::Status BenchPolicy(const Setup& setup, Figures& figures);
 absl::Status BenchRealKernel(const Setup& setup, Figures& figures);
 
 }  // namespace p2pd::bench
