@@ -164,6 +164,12 @@ proto_library(
         },
     )
     system_library(
+        name = "zlib",
+        debian_packages = "zlib1g-dev",
+        headers = ["zlib.h", "zconf.h"],
+        targets = {"zlib": ["zlib"]},
+    )
+    system_library(
         name = "libsystemd",
         debian_packages = "libsystemd-dev",
         headers = ["systemd"],

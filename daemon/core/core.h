@@ -149,7 +149,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const absl::Time started;
   std::vector<CapabilityView> capabilities;  // probed by Start, before anybody can ask
 
-  Mutex mutex;
+  CoreMutex mutex{scheduler};
   Tables tables ABSL_GUARDED_BY(mutex);
   Quota quota ABSL_GUARDED_BY(mutex);
   std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
@@ -263,6 +263,11 @@ class Core : public std::enable_shared_from_this<Core> {
   // removal.cc
   void BeginRemoval(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void CloseForGood(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetLeaving(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  // Whether VFIO has the device still, or again, for whoever wants it.
+  bool IsOffered(const PciAddress& address) const;
+  // It is GONE; `file`: what whoever still holds it holds.
+  void LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
   void WatchHoldersOfGone(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void Look() ABSL_LOCKS_EXCLUDED(mutex);
   void TakeIn(const std::vector<SysfsDevice>& found) ABSL_LOCKS_EXCLUDED(mutex);

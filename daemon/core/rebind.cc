@@ -146,6 +146,14 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
 
 void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
                      const std::optional<FileIdentity>& file) {
+  if (!bound.ok() && !IsOffered(address)) {
+    // The kernel takes it back: when it returns, it is found.
+    LetGo(address, file);
+    CoreLock lock(mutex);
+    OperationEntry& operation = tables.operations.at(id);
+    if (operation.view.error.empty()) operation.view.error = std::string(bound.message());
+    return;
+  }
   const bool held = GetErrorInfo(bound).error == EINVAL;
   std::vector<FileHolder> holders;
   if (held && file.has_value()) holders = options.find_holders(*file);

@@ -73,6 +73,21 @@ TEST_F(RemovalTest, TheDeviceIsResetAndItsLastCopyClosed) {
   const OperationView last = world_.broker->ListOperations(importer_.id).back();
   EXPECT_EQ(last.kind, OperationKind::kUnplug);
   EXPECT_EQ(last.state, OperationState::kSucceeded) << last.error;
+  for (const OperationStep& step : last.steps) EXPECT_EQ(step.error, "") << step.what;
+}
+
+TEST_F(RemovalTest, WhatIsUnboundBeforeItCanBeBoundAnewIsGoneAndFoundOnItsReturn) {
+  driver_.channel->grants.clear();
+  world_.kernel->Unbind(CoreWorld::kExporter);  // of which p2pd has not heard yet
+  importer_.channel->on_quiesce = [&](const QuiesceNotice& notice) {
+    world_.broker->AckQuiesce(importer_.id, notice.operation);
+  };
+  EXPECT_TRUE(world_.Call(&Broker::CloseDevice, driver_, CoreWorld::kExporter).ok());
+  EXPECT_EQ(Exporter().state, DeviceState::kGone) << Exporter().state_reason;
+  world_.kernel->Step();
+  Return();
+  EXPECT_EQ(Exporter().state, DeviceState::kReady) << Exporter().state_reason;
+  world_.Drive(driver_, CoreWorld::kExporter);
 }
 
 TEST_F(RemovalTest, EverythingThatRestedOnItIsGone) {

@@ -100,7 +100,7 @@ void Core::CutOffDriver(CoreLock& lock, OperationEntry& operation) {
   // Whoever drove the device is not asked: its DMA ends now, while the others still have their time.
   const OperationId id = operation.view.id;
   for (const PciAddress& address : operation.order.devices) {
-    lock.Post(tables.ContextOf(tables.devices.at(address)).strand, [self = shared_from_this(), id, address] {
+    PostElsewhere(lock, tables.ContextOf(tables.devices.at(address)).strand, [self = shared_from_this(), id, address] {
       std::shared_ptr<VfioDevice> vfio;
       {
         CoreLock look(self->mutex);

@@ -89,6 +89,7 @@ absl::Status BenchCalls(const Setup& setup, Figures& figures);
 absl::Status BenchBatches(const Setup& setup, Figures& figures);
 absl::Status BenchThroughput(const Setup& setup, Figures& figures);
 absl::Status BenchScale(const Setup& setup, Figures& figures);
+absl::Status BenchJournal(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
 absl::Status BenchBus(const Setup& setup, Figures& figures);
 absl::Status BenchPolicy(const Setup& setup, Figures& figures);

@@ -21,15 +21,16 @@ upward() {
   found=$(git grep -nE "^#include \"($pattern)/" -- "$folder" ':!*_test.cc' ':!*/testing/*' || true)
   [ -z "$found" ] || complain "$folder must not include $pattern:"$'\n'"$found"
 }
-upward daemon/base 'daemon/(textproto|kernel|device|core|front|service|config)|policy|proto|client'
-upward daemon/textproto 'daemon/(kernel|device|core|front|service|config)|policy|proto|client'
-upward daemon/kernel 'daemon/(device|core|front|service|config)|policy|client'
-upward daemon/device 'daemon/(core|front|service|config)|policy|proto|client'
-upward daemon/core 'daemon/(bus|front|service|config)|proto|client'
-upward daemon/front 'daemon/(bus|device|config)|client'
-upward daemon/bus 'daemon/(device|config|kernel)|client'
+upward daemon/base 'daemon/(textproto|kernel|device|core|journal|front|service|config)|policy|proto|client'
+upward daemon/textproto 'daemon/(kernel|device|core|journal|front|service|config)|policy|proto|client'
+upward daemon/kernel 'daemon/(device|core|journal|front|service|config)|policy|client'
+upward daemon/device 'daemon/(core|journal|front|service|config)|policy|proto|client'
+upward daemon/core 'daemon/(bus|journal|front|service|config)|proto|client'
+upward daemon/journal 'daemon/(bus|front|service|config)|proto|client'
+upward daemon/front 'daemon/(bus|device|journal|config)|client'
+upward daemon/bus 'daemon/(device|journal|config|kernel)|client'
 upward daemon/service 'daemon/(bus|config)|client'
-upward daemon/config 'daemon/(kernel|device|core|front)|policy|client'
-upward policy 'daemon/(kernel|device|core|front|service|config)|client'
-upward client 'daemon/(kernel|device|core|front|service|config)'
+upward daemon/config 'daemon/(kernel|device|core|journal|front)|policy|client'
+upward policy 'daemon/(kernel|device|core|journal|front|service|config)|client'
+upward client 'daemon/(kernel|device|core|journal|front|service|config)'
 [ "$failures" -eq 0 ]
