@@ -84,12 +84,13 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_LOCKS_EXCLUDED(mutex);
 
   Verdict Judge(const SessionEntry& session, Action action, const DeviceEntry* exporter,
-                const DeviceEntry* importer = nullptr, const ExportView* window = nullptr) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+                const DeviceEntry* importer = nullptr, const ExportView* window = nullptr,
+                std::optional<Access> access = std::nullopt) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Judge, as an error where it does not allow. `object` is what was asked for.
   absl::StatusOr<Verdict> Permit(const SessionEntry& session, Action action, const std::string& object,
                                  const DeviceEntry* exporter, const DeviceEntry* importer = nullptr,
-                                 const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+                                 const ExportView* window = nullptr, std::optional<Access> access = std::nullopt) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The error that a refused request gets; whoever wants to know of refusals is told.
   absl::Status Refuse(const Denial& denial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginWatch(Tables::WatchEntry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -170,7 +171,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // Enters the mapping: checked, charged, its IOVA reserved, its intent noted. CarryOut must follow on its
   // address space's strand, or Abandon.
-  // `judged`: policy has allowed this export in this address space, just now.
+  // `judged`: policy has allowed this export in this address space with this access, just now.
   absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args, bool judged = false)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Abandon(MappingId id, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

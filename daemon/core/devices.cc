@@ -223,7 +223,7 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                                     " is driven by sessions/", driver->value()),
                        "a device has one driver, and all drivers in one context are one session");
   }
-  if (!device->scrubbed && verdict.scrub != Scrub::kNone) {
+  if (!device->scrubbed && verdict.limits.scrub != Scrub::kNone) {
     return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, kStep,
                        "it could not be reset since its last user, whose data it may still hold",
                        "a policy rule may allow that by name: limits { scrub: NONE }");

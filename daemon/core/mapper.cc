@@ -62,7 +62,8 @@ absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs&
   const DeviceEntry& exporter = tables.devices.at(window.device);
   for (const PciAddress& importer : judged ? std::vector<PciAddress>() : space->view.devices) {
     P2PD_RETURN_IF_ERROR(
-        Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view).status());
+        Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view, args.access)
+            .status());
   }
   P2PD_RETURN_IF_ERROR(CheckAwake("Map", object));
   // Restored is not ready: a window of a device whose driver has not set it up may swallow what is written.
@@ -123,7 +124,9 @@ absl::StatusOr<MappingId> Core::PrepareMapMemory(SessionEntry& session, const Ma
   P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
   P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("MapMemory", object, args.offset, args.length, info.size));
   for (const PciAddress& importer : space->view.devices) {
-    P2PD_RETURN_IF_ERROR(Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer)).status());
+    P2PD_RETURN_IF_ERROR(
+        Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer), nullptr, args.access)
+            .status());
   }
   auto mapping = std::make_unique<MappingEntry>();
   mapping->view = {.offset = slice.start, .iova = {.length = slice.length}};

@@ -20,9 +20,9 @@ struct Bench {
 };
 
 constexpr Bench kBenches[] = {
-    {"calls", BenchCalls}, {"batches", BenchBatches},        {"throughput", BenchThroughput},
-    {"scale", BenchScale}, {"journal", BenchJournal},        {"idle", BenchIdle},
-    {"bus", BenchBus},     {"real-kernel", BenchRealKernel},
+    {"calls", BenchCalls}, {"batches", BenchBatches}, {"throughput", BenchThroughput},
+    {"scale", BenchScale}, {"journal", BenchJournal}, {"idle", BenchIdle},
+    {"bus", BenchBus},     {"policy", BenchPolicy},   {"real-kernel", BenchRealKernel},
 };
 
 struct Choice {

@@ -92,6 +92,7 @@ absl::Status BenchScale(const Setup& setup, Figures& figures);
 absl::Status BenchJournal(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
 absl::Status BenchBus(const Setup& setup, Figures& figures);
+absl::Status BenchPolicy(const Setup& setup, Figures& figures);
 absl::Status BenchRealKernel(const Setup& setup, Figures& figures);
 
 }  // namespace p2pd::bench

@@ -44,8 +44,8 @@ install_p2pd() {
   install -D -m 0644 "$deploy/p2pd.catalog" /usr/lib/systemd/catalog/p2pd.catalog
   install -D -m 0644 "$deploy/org.p2pd.Broker1.conf" /usr/share/dbus-1/system.d/org.p2pd.Broker1.conf
   install -D -m 0644 "$deploy/org.p2pd.Broker1.policy" /usr/share/polkit-1/actions/org.p2pd.Broker1.policy
-  install -d -m 0755 /etc/p2pd
-  cat >/etc/p2pd/policy.textproto <<'POLICY'
+  install -d -m 0755 /etc/p2pd /etc/p2pd/policy.d
+  cat >/etc/p2pd/policy.d/members.textproto <<'POLICY'
 rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP, MAP_MEMORY, RESET]
        subject { user: "root" group: "p2pd" } }
 rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } subject { user: "root" group: "p2pd" } }
