@@ -10,11 +10,13 @@
 //   expiry.cc      exports that live for a time
 //   raw.cc         exports whose dma-buf is in a client's hands
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
+//   virtual_functions.cc  what a reset of a physical function takes along
 //   restore.cc     putting mappings back
 //   receipt.cc     what an operation leaves behind
 //   device_errors.cc  what a device tells of: errors
 //   removal.cc     devices that the kernel takes back, and that come back
 //   rebind.cc      what happens to a device between two drivers
+//   sleep.cc       what happens before the system sleeps, and after
 //   queries.cc     looking and watching
 //
 // Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
@@ -163,6 +165,8 @@ class Core : public std::enable_shared_from_this<Core> {
   bool looking ABSL_GUARDED_BY(mutex) = false;     // Look() is at it
   bool look_again ABSL_GUARDED_BY(mutex) = false;  // something has changed since it began
   Task when_idle ABSL_GUARDED_BY(mutex);           // called once nothing is left
+  bool sleeping ABSL_GUARDED_BY(mutex) = false;    // the system sleeps, or is about to
+  Task when_asleep ABSL_GUARDED_BY(mutex);         // called once no window is mapped
 
   // Calls `when_idle` if that is so.
   void CheckIdle(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -244,6 +248,13 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
                              Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // virtual_functions.cc
+  void FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                                  const std::vector<SysfsDevice>& functions, Done<OperationView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
   // device_errors.cc
   // Has the kernel tell of errors and removals from now on.
   absl::Status WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
@@ -254,9 +265,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
-  // On the context's strand: what the error has left of the device.
-  void LookAfterError(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
-  void Reopen(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  // On the context's strand: what an error, or the system's sleep, has left of the device.
+  void LookAfterwards(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void Reopen(OperationId id, const PciAddress& address, const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex);
   // Its windows' dma-bufs anew: those of before are revoked for ever.
   absl::Status ExportAgain(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void DropExportsOf(const PciAddress& address, bool raw_only, const std::string& reason)
@@ -280,6 +291,15 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Welcome(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
 
+  // sleep.cc
+  absl::Status CheckAwake(absl::string_view step, const std::string& object) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Asks and unmaps, as far as no other operation is at it; what that leaves follows it.
+  void GoToSleep(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The operation has unmapped everything.
+  void Park(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CheckAsleep(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void WakeUp(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
   // raw.cc
   // Forgets an export that nothing is mapped from any more; a RAW one only once nobody holds its dma-buf.
   void End(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -296,6 +316,7 @@ class Core : public std::enable_shared_from_this<Core> {
   struct Unmapping;
   void UnmapSome(OperationId id, absl::Span<const MappingId> mappings) ABSL_LOCKS_EXCLUDED(mutex);
   void NoteUnmapped(OperationEntry& operation, const Unmapping& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void EndUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void WorkOnContext(OperationId id, const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   void BeginRestore(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -328,7 +349,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // rebind.cc; all on the context's strand.
   void DestroySpace(OperationId id, AddressSpaceId space) ABSL_LOCKS_EXCLUDED(mutex);
-  void ResetForRestore(OperationId id, const std::vector<PciAddress>& devices) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetForRestore(OperationId id) ABSL_LOCKS_EXCLUDED(mutex);
   void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BindAfresh(const PciAddress& address, bool same_context = false) ABSL_LOCKS_EXCLUDED(mutex);
   std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex) {

@@ -73,11 +73,13 @@ void Core::BeginError(CoreLock& lock, DeviceEntry& device) {
   Revoke(lock, std::move(order));
 }
 
-void Core::LookAfterError(OperationId id, const PciAddress& address) {
+void Core::LookAfterwards(OperationId id, const PciAddress& address) {
   std::shared_ptr<VfioDevice> vfio;
+  bool slept = false;
   {
     CoreLock lock(mutex);
     vfio = tables.devices.at(address).vfio;
+    slept = tables.operations.at(id).order.kind == OperationKind::kSleep;
   }
   bool intact = false;
   RunStep(id, "look at its configuration", [&] {
@@ -85,7 +87,8 @@ void Core::LookAfterError(OperationId id, const PciAddress& address) {
     return absl::OkStatus();
   }).IgnoreError();
   vfio.reset();
-  if (!intact) return Reopen(id, address);
+  if (!intact)
+    return Reopen(id, address, slept ? "it lost its state while the system slept" : "an error has cleared the device");
   CoreLock lock(mutex);
   Advance(tables.devices.at(address), DeviceEvent::kResetEnded);
 }
@@ -100,8 +103,7 @@ void Core::RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()
   done.wait();
 }
 
-void Core::Reopen(OperationId id, const PciAddress& address) {
-  const std::string reason = "an error has cleared the device";
+void Core::Reopen(OperationId id, const PciAddress& address, const std::string& reason) {
   std::vector<std::pair<AddressSpaceId, std::shared_ptr<Strand>>> spaces;
   std::shared_ptr<VfioDevice> vfio;
   {

@@ -212,6 +212,7 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
   constexpr absl::string_view kStep = "OpenDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
   P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, DeviceName(address), device));
+  P2PD_RETURN_IF_ERROR(CheckAwake(kStep, DeviceName(address)));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
   P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
   for (const PciAddress& sibling : tables.ContextOf(*device).devices) {

@@ -65,6 +65,7 @@ absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs&
         Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view, args.access)
             .status());
   }
+  P2PD_RETURN_IF_ERROR(CheckAwake("Map", object));
   // Restored is not ready: a window of a device whose driver has not set it up may swallow what is written.
   if (exporter.view.state != DeviceState::kReady) {
     return MakeError(absl::StatusCode::kUnavailable,

@@ -45,11 +45,11 @@ void Core::WorkOnContext(OperationId id, const std::string& context) {
   }
   for (AddressSpaceId space : spaces) DestroySpace(id, space);
   if (restore && kind == OperationKind::kReset) {
-    ResetForRestore(id, devices);
+    ResetForRestore(id);
   } else {
     for (const PciAddress& address : devices) {
       if (restore) {
-        LookAfterError(id, address);
+        LookAfterwards(id, address);
       } else {
         leave ? CloseForGood(id, address) : ScrubAndRebind(id, address);
       }

@@ -155,7 +155,7 @@ void Core::BeginUnmap(CoreLock& lock, OperationEntry& operation) {
     Advance(tables.devices.at(address), DeviceEvent::kQuiesceEnded);
   }
   operation.phase_began = scheduler.Now();
-  RunGroups(lock, operation, operation.order.mappings, &Core::UnmapGroup, &Core::BeginContexts);
+  RunGroups(lock, operation, operation.order.mappings, &Core::UnmapGroup, &Core::EndUnmap);
 }
 
 void Core::RunGroups(CoreLock& lock, OperationEntry& operation, const std::vector<MappingId>& mappings, GroupTask task,
@@ -273,7 +273,7 @@ void Core::DropExport(ExportEntry& entry) {
 
 // ---- Address spaces and devices --------------------------------------------------------------------------
 
-void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
+void Core::EndUnmap(CoreLock& lock, OperationEntry& operation) {
   if (!operation.order.mappings.empty()) {
     AddStep(operation, absl::StrCat("unmap ", operation.order.mappings.size()), operation.phase_began,
             operation.view.error.empty() ? absl::OkStatus() : absl::InternalError(operation.view.error));
@@ -283,6 +283,11 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
     const auto entry = tables.exports.find(id);
     if (entry != tables.exports.end() && entry->second.mappings.empty()) End(entry->second);
   }
+  if (sleeping && operation.order.kind == OperationKind::kSleep) return Park(lock, operation);
+  BeginContexts(lock, operation);
+}
+
+void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   std::set<std::string> contexts;
   for (AddressSpaceId id : operation.order.spaces) {
     if (const auto space = tables.spaces.find(id); space != tables.spaces.end()) {
@@ -291,6 +296,8 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   }
   for (const PciAddress& address : operation.order.devices) {
     contexts.insert(tables.devices.at(address).view.context);
+    // One call resets them all.
+    if (operation.order.restore && operation.order.kind == OperationKind::kReset) break;
   }
   operation.outstanding = static_cast<int>(contexts.size());
   operation.phase_began = scheduler.Now();
@@ -371,6 +378,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   if (!operation.order.recorded) tables.operations.erase(id);
   ForgetOldReceipts();
   for (const PciAddress& address : pending) BeginPending(lock, tables.devices.at(address));
+  if (sleeping) GoToSleep(lock);
   CheckIdle(lock);
 }
 

@@ -135,6 +135,7 @@ struct OperationEntry {
   std::set<SessionId> waiting;  // for their acks
   std::set<SessionId> late;     // acked after they had been cut off
   bool quiescing = false;
+  bool parked = false;                              // has unmapped everything, and waits for the system to wake
   int outstanding = 0;                              // tasks of the current phase
   absl::flat_hash_map<MappingId, size_t> outcomes;  // where in view.mappings
 };

@@ -54,6 +54,8 @@ std::string Config(const std::string& address) {
     <allow own="org.p2pd.Broker1"/>
     <allow own="org.freedesktop.PolicyKit1"/>
     <allow send_destination="org.freedesktop.PolicyKit1"/>
+    <allow own="org.freedesktop.login1"/>
+    <allow send_destination="org.freedesktop.login1"/>
   </policy>
 </busconfig>
 )");
