@@ -84,7 +84,7 @@ TEST(EffectiveSettingsTest, ASimulatedMachineTakesNoConfigurationButTheOneThatIs
   flags.simulate = "machine.textproto";
   const auto plain = EffectiveSettings(flags);
   ASSERT_TRUE(plain.ok()) << plain.status();
-  EXPECT_EQ(plain->policy, "/etc/p2pd/policy.textproto");
+  EXPECT_EQ(plain->policy, "/etc/p2pd/policy.d");
   flags.config = WithConfig("policy: '/named'").config;
   EXPECT_EQ(EffectiveSettings(flags)->policy, "/named");
   flags.config = ::testing::TempDir() + "/none.conf";

@@ -53,8 +53,8 @@ void Describe(CLI::App& app, Flags& flags, Texts& texts) {
   app.add_option("--grpc-socket", flags.grpc_socket, "Where clients make their requests")
       ->type_name("PATH")
       ->group(instead);
-  app.add_option("--policy", flags.policy, "Who may do what; without a rule nothing is allowed")
-      ->type_name("FILE")
+  app.add_option("--policy", flags.policy, "Who may do what, a file or a folder; without a rule nothing is allowed")
+      ->type_name("PATH")
       ->group(instead);
   app.add_option("--manage", texts.manage, "Only these devices")->type_name("BDF,...")->delimiter(',')->group(instead);
   app.add_option("--quiesce-deadline", texts.quiesce_deadline, "How long users of a window get to stop their DMA")

@@ -1,164 +1,171 @@
 #include "policy/rule.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
-#include <utility>
-
-#include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 
 namespace p2pd {
 namespace {
 
-constexpr std::array kMatchers = {Matcher::kAction, Matcher::kSubject, Matcher::kExporter, Matcher::kBar,
-                                  Matcher::kImporter};
+std::optional<JudgedDevice> ViewOf(const std::optional<DeviceFacts>& facts) {
+  return facts.has_value() ? std::optional<JudgedDevice>(*facts) : std::nullopt;
+}
 
-// How many alternatives an explanation lists before it only counts them.
-constexpr size_t kListed = 4;
+Truth DeviceMatches(const std::optional<DeviceMatch>& match, const std::optional<JudgedDevice>& device) {
+  if (!match.has_value()) return Truth::kYes;
+  return device.has_value() ? match->Matches(*device) : Truth::kUnknown;
+}
+
+Truth BarMatches(const std::vector<uint32_t>& bars, const std::optional<WindowFacts>& window) {
+  if (bars.empty()) return Truth::kYes;
+  if (!window.has_value()) return Truth::kUnknown;
+  return AnyOf(bars,
+               [&](uint32_t bar) { return TruthOf(window->bar >= 0 && bar == static_cast<uint32_t>(window->bar)); });
+}
+
+// No sum: offset and length of a request are whatever its asker said.
+bool LiesWithin(const WindowFacts& window, const WindowRange& range) {
+  if (window.offset < range.offset) return false;
+  const uint64_t skipped = window.offset - range.offset;
+  return skipped <= range.length && window.length <= range.length - skipped;
+}
+
+// An empty window overlaps what it lies in.
+bool Overlaps(const WindowFacts& window, const WindowRange& range) {
+  if (window.offset >= range.offset) return window.offset - range.offset < range.length;
+  return range.offset - window.offset < window.length;
+}
+
+Truth WindowMatches(const Rule& rule, const std::optional<WindowFacts>& window) {
+  if (rule.windows.empty()) return Truth::kYes;
+  if (!window.has_value()) return Truth::kUnknown;
+  const auto fits = rule.effect == Effect::kAllow ? LiesWithin : Overlaps;
+  return AnyOf(rule.windows, [&](const WindowRange& range) { return TruthOf(fits(*window, range)); });
+}
+
+Truth AccessMatches(const Rule& rule, std::optional<AskedAccess> asked) {
+  if (!rule.access.has_value()) return Truth::kYes;
+  if (!asked.has_value()) return Truth::kUnknown;
+  const int named = static_cast<int>(*rule.access);
+  const int wanted = static_cast<int>(*asked);
+  return TruthOf(rule.effect == Effect::kAllow ? (wanted & ~named) == 0 : (wanted & named) != 0);
+}
+
+Truth PathMatches(std::optional<PathRelation> farthest, const std::optional<PathFacts>& path) {
+  if (!farthest.has_value()) return Truth::kYes;
+  if (!path.has_value() || !path->relation.has_value()) return Truth::kUnknown;
+  return TruthOf(*path->relation <= *farthest);
+}
 
 template <typename T>
-bool Contains(const std::vector<T>& values, const T& value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
+Truth Equals(const std::optional<T>& wanted, const std::optional<T>& fact) {
+  if (!wanted.has_value()) return Truth::kYes;
+  return fact.has_value() ? TruthOf(*fact == *wanted) : Truth::kUnknown;
 }
 
-// One part of a pattern: "*" leaves `id` empty. False if it is neither that nor four hexadecimal digits.
-bool ParseId(absl::string_view text, std::optional<uint16_t>& id) {
-  if (text == "*") return true;
-  uint32_t value = 0;
-  if (text.size() != 4 || !std::all_of(text.begin(), text.end(), absl::ascii_isxdigit)) return false;
-  if (!absl::SimpleHexAtoi(text, &value)) return false;
-  id = static_cast<uint16_t>(value);
-  return true;
+Truth ContextMatches(const std::vector<Glob>& contexts, const std::optional<std::string>& context) {
+  if (contexts.empty()) return Truth::kYes;
+  if (!context.has_value()) return Truth::kUnknown;
+  return AnyOf(contexts, [&](const Glob& glob) { return TruthOf(glob.Matches(*context)); });
 }
 
-std::string IdToString(std::optional<uint16_t> id) { return id.has_value() ? absl::StrFormat("%04x", *id) : "*"; }
-
-bool SubjectMatches(const std::optional<SubjectMatch>& match, const Subject& subject) {
-  if (!match.has_value()) return true;
-  if (Contains(match->users, subject.uid) || Contains(match->groups, subject.gid)) return true;
-  return std::any_of(subject.groups.begin(), subject.groups.end(),
-                     [&](uint32_t group) { return Contains(match->groups, group); });
+std::optional<bool> ControlOf(const PolicyRequest& request) {
+  return request.window.has_value() ? std::optional<bool>(request.window->control) : std::nullopt;
 }
 
-bool DeviceMatches(const std::optional<DeviceMatch>& match, const std::optional<DeviceFacts>& device) {
-  if (!match.has_value()) return true;
-  if (!device.has_value()) return false;
-  if (match->addresses.empty() && match->ids.empty()) return true;
-  return Contains(match->addresses, device->address) ||
-         std::any_of(match->ids.begin(), match->ids.end(),
-                     [&](const DeviceIdPattern& id) { return id.Matches(*device); });
-}
-
-bool BarMatches(const std::vector<uint32_t>& bars, const std::optional<WindowFacts>& window) {
-  if (bars.empty()) return true;
-  return window.has_value() && window->bar >= 0 && Contains(bars, static_cast<uint32_t>(window->bar));
-}
-
-bool Holds(const Rule& rule, Matcher matcher, const PolicyRequest& request) {
-  switch (matcher) {
-    case Matcher::kAction:
-      return Contains(rule.actions, EffectiveAction(request));
-    case Matcher::kSubject:
-      return SubjectMatches(rule.subject, request.subject);
-    case Matcher::kExporter:
-      return DeviceMatches(rule.exporter, request.exporter);
-    case Matcher::kBar:
-      return BarMatches(rule.bars, request.window);
-    case Matcher::kImporter:
-      return DeviceMatches(rule.importer, request.importer);
-  }
-  return false;
-}
-
-std::string OneOf(std::vector<std::string> choices) {
-  if (choices.size() > kListed) {
-    const size_t more = choices.size() - kListed;
-    choices.resize(kListed);
-    choices.push_back(absl::StrCat(more, " more"));
-  }
-  return absl::StrJoin(choices, " or ");
-}
-
-std::string ExplainAction(const Rule& rule) {
-  std::vector<std::string> choices;
-  for (Action action : rule.actions) choices.emplace_back(ActionName(action));
-  return absl::StrCat("it is for ", OneOf(std::move(choices)));
-}
-
-std::string ExplainSubject(const Rule& rule) {
-  std::vector<std::string> choices;
-  for (uint32_t user : rule.subject->users) choices.push_back(absl::StrCat("uid ", user));
-  for (uint32_t group : rule.subject->groups) choices.push_back(absl::StrCat("gid ", group));
-  return absl::StrCat("it is for ", OneOf(std::move(choices)));
-}
-
-std::string ExplainDevice(absl::string_view role, const DeviceMatch& match, bool present) {
-  if (!present) return absl::StrCat("it wants an ", role, ", and the request has none");
-  std::vector<std::string> choices;
-  for (const PciAddress& address : match.addresses) choices.push_back(address.ToString());
-  for (const DeviceIdPattern& id : match.ids) choices.push_back(id.ToString());
-  return absl::StrCat("its ", role, " is ", OneOf(std::move(choices)));
-}
-
-std::string ExplainBar(const Rule& rule) {
-  std::vector<std::string> choices;
-  for (uint32_t bar : rule.bars) choices.push_back(absl::StrCat("BAR ", bar));
-  return absl::StrCat("it is for windows of ", OneOf(std::move(choices)));
+std::optional<bool> AtsOf(const PolicyRequest& request) {
+  return request.importer.has_value() ? request.importer->ats : std::nullopt;
 }
 
 }  // namespace
-
-std::optional<DeviceIdPattern> DeviceIdPattern::Parse(absl::string_view text) {
-  const size_t colon = text.find(':');
-  if (colon == absl::string_view::npos) return std::nullopt;
-  DeviceIdPattern pattern;
-  if (!ParseId(text.substr(0, colon), pattern.vendor) || !ParseId(text.substr(colon + 1), pattern.device)) {
-    return std::nullopt;
-  }
-  return pattern;
-}
-
-bool DeviceIdPattern::Matches(const DeviceFacts& facts) const {
-  return vendor.value_or(facts.vendor) == facts.vendor && device.value_or(facts.device) == facts.device;
-}
-
-std::string DeviceIdPattern::ToString() const { return absl::StrCat(IdToString(vendor), ":", IdToString(device)); }
 
 Action EffectiveAction(const PolicyRequest& request) {
   const bool control = request.window.has_value() && request.window->control;
   return request.action == Action::kExport && control ? Action::kExportControl : request.action;
 }
 
+RequestView::RequestView(const PolicyRequest& asked)
+    : request(asked),
+      action(EffectiveAction(asked)),
+      exporter(ViewOf(asked.exporter)),
+      importer(ViewOf(asked.importer)) {}
+
+bool Has(const Rule& rule, Matcher matcher) {
+  switch (matcher) {  // No default: the compiler finds a forgotten condition.
+    case Matcher::kAction:
+      return true;
+    case Matcher::kSubject:
+      return rule.subject.has_value();
+    case Matcher::kExporter:
+      return rule.exporter.has_value();
+    case Matcher::kBar:
+      return !rule.bars.empty();
+    case Matcher::kWindow:
+      return !rule.windows.empty();
+    case Matcher::kKind:
+      return rule.control.has_value();
+    case Matcher::kImporter:
+      return rule.importer.has_value();
+    case Matcher::kAccess:
+      return rule.access.has_value();
+    case Matcher::kPath:
+      return rule.path.has_value();
+    case Matcher::kPathSupport:
+      return rule.effect == Effect::kAllow && !rule.unsupported_path;
+    case Matcher::kAts:
+      return rule.ats.has_value();
+    case Matcher::kOffered:
+      return rule.offered.has_value();
+    case Matcher::kContext:
+      return !rule.contexts.empty();
+  }
+  return false;
+}
+
+Truth Holds(const Rule& rule, Matcher matcher, const RequestView& view) {
+  const PolicyRequest& request = view.request;
+  switch (matcher) {
+    case Matcher::kAction:
+      return TruthOf(std::find(rule.actions.begin(), rule.actions.end(), view.action) != rule.actions.end());
+    case Matcher::kSubject:
+      return rule.subject.has_value() ? rule.subject->Matches(request.subject) : Truth::kYes;
+    case Matcher::kExporter:
+      return DeviceMatches(rule.exporter, view.exporter);
+    case Matcher::kBar:
+      return BarMatches(rule.bars, request.window);
+    case Matcher::kWindow:
+      return WindowMatches(rule, request.window);
+    case Matcher::kKind:
+      return Equals(rule.control, ControlOf(request));
+    case Matcher::kImporter:
+      return DeviceMatches(rule.importer, view.importer);
+    case Matcher::kAccess:
+      return AccessMatches(rule, request.access);
+    case Matcher::kPath:
+      return PathMatches(rule.path, request.path);
+    case Matcher::kPathSupport:
+      return TruthOf(!Has(rule, matcher) || !request.path.has_value() || request.path->supported);
+    case Matcher::kAts:
+      return Equals(rule.ats, AtsOf(request));
+    case Matcher::kOffered:
+      return Equals(rule.offered, request.offered);
+    case Matcher::kContext:
+      return ContextMatches(rule.contexts, request.context);
+  }
+  return Truth::kNo;
+}
+
 bool Matches(const Rule& rule, const PolicyRequest& request) {
+  const RequestView view(request);
   return std::all_of(kMatchers.begin(), kMatchers.end(),
-                     [&](Matcher matcher) { return Holds(rule, matcher, request); });
+                     [&](Matcher matcher) { return Counts(rule.effect, Holds(rule, matcher, view)); });
 }
 
 std::vector<Matcher> FailedMatchers(const Rule& rule, const PolicyRequest& request) {
+  const RequestView view(request);
   std::vector<Matcher> failed;
   std::copy_if(kMatchers.begin(), kMatchers.end(), std::back_inserter(failed),
-               [&](Matcher matcher) { return !Holds(rule, matcher, request); });
+               [&](Matcher matcher) { return !Counts(rule.effect, Holds(rule, matcher, view)); });
   return failed;
-}
-
-std::string ExplainFailure(const Rule& rule, Matcher failed, const PolicyRequest& request) {
-  switch (failed) {
-    case Matcher::kAction:
-      return ExplainAction(rule);
-    case Matcher::kSubject:
-      return ExplainSubject(rule);
-    case Matcher::kExporter:
-      return ExplainDevice("exporter", *rule.exporter, request.exporter.has_value());
-    case Matcher::kBar:
-      return ExplainBar(rule);
-    case Matcher::kImporter:
-      return ExplainDevice("importer", *rule.importer, request.importer.has_value());
-  }
-  return "";
 }
 
 }  // namespace p2pd

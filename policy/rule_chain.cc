@@ -1,25 +1,15 @@
 #include "policy/rule_chain.h"
 
-#include <algorithm>
+#include <optional>
 #include <string>
-#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "policy/explanation.h"
 
 namespace p2pd {
 namespace {
-
-// "MAP BAR 2 of 0000:01:00.0 for 0000:02:00.0"
-std::string Describe(const PolicyRequest& request) {
-  std::string text(ActionName(EffectiveAction(request)));
-  if (request.window.has_value()) absl::StrAppend(&text, " BAR ", request.window->bar);
-  if (request.exporter.has_value()) {
-    absl::StrAppend(&text, request.window.has_value() ? " of " : " ", request.exporter->address.ToString());
-  }
-  if (request.importer.has_value()) absl::StrAppend(&text, " for ", request.importer->address.ToString());
-  return text;
-}
 
 std::string Asker(const PolicyRequest& request) { return absl::StrCat("uid ", request.subject.uid); }
 
@@ -32,43 +22,12 @@ Verdict Decided(const Rule& rule, const PolicyRequest& request) {
           .origin = rule.origin,
           .reason = absl::StrCat(Asker(request), allowed ? " may " : " may not ", Describe(request), ": rule ",
                                  Quote(rule), allowed ? " allows it" : " denies it"),
-          .scrub = allowed ? rule.scrub : Scrub::kReset};
+          .limits = allowed ? rule.limits : GrantLimits()};
 }
 
-}  // namespace
-
-Verdict RuleChain::Judge(const PolicyRequest& request) const {
-  const Rule* allow = nullptr;
-  for (const Rule& rule : rules_) {
-    if (rule.effect == Effect::kAllow && allow != nullptr) continue;
-    if (!Matches(rule, request)) continue;
-    if (rule.effect == Effect::kDeny) return Decided(rule, request);
-    allow = &rule;
-  }
-  return allow != nullptr ? Decided(*allow, request) : Unmatched(request);
-}
-
-const Rule* RuleChain::Nearest(const PolicyRequest& request) const {
-  // Of rules that lack equally many conditions, the one for this action, then for this subject, then the first.
-  using Distance = std::tuple<size_t, bool, bool>;
-  const Rule* nearest = nullptr;
-  Distance shortest;
-  for (const Rule& rule : rules_) {
-    if (rule.effect != Effect::kAllow) continue;
-    const std::vector<Matcher> failed = FailedMatchers(rule, request);
-    const auto lacks = [&](Matcher matcher) { return std::count(failed.begin(), failed.end(), matcher) > 0; };
-    const Distance distance(failed.size(), lacks(Matcher::kAction), lacks(Matcher::kSubject));
-    if (nearest != nullptr && distance >= shortest) continue;
-    nearest = &rule;
-    shortest = distance;
-  }
-  return nearest;
-}
-
-Verdict RuleChain::Unmatched(const PolicyRequest& request) const {
+Verdict Unmatched(const Rule* nearest, const PolicyRequest& request) {
   Verdict verdict;
   verdict.reason = absl::StrCat(Asker(request), " may not ", Describe(request), ": no rule allows it; ");
-  const Rule* nearest = Nearest(request);
   if (nearest == nullptr) {
     absl::StrAppend(&verdict.reason, "the policy has no ALLOW rule");
     return verdict;
@@ -77,6 +36,21 @@ Verdict RuleChain::Unmatched(const PolicyRequest& request) const {
   for (Matcher failed : FailedMatchers(*nearest, request)) lacks.push_back(ExplainFailure(*nearest, failed, request));
   absl::StrAppend(&verdict.reason, "the nearest is ", Quote(*nearest), ", but ", absl::StrJoin(lacks, ", and "));
   return verdict;
+}
+
+}  // namespace
+
+RuleChain::RuleChain(std::vector<Rule> rules)
+    : rules_(std::move(rules)), denies_(rules_, Effect::kDeny), allows_(rules_, Effect::kAllow) {}
+
+Verdict RuleChain::Judge(const PolicyRequest& request) const {
+  const RequestView view(request);
+  const auto deny = denies_.Find(rules_, view);
+  if (deny.has_value() && deny->matches) return Decided(rules_[deny->rule], request);
+  const auto allow = allows_.Find(rules_, view);
+  if (!allow.has_value()) return Unmatched(nullptr, request);
+  const Rule& rule = rules_[allow->rule];
+  return allow->matches ? Decided(rule, request) : Unmatched(&rule, request);
 }
 
 }  // namespace p2pd

@@ -1,9 +1,9 @@
-// Turns the messages of a parsed policy file into rules, and refuses what could not mean what it says: names
-// that nobody has, patterns that match nothing, conditions that no request of the rule's actions can meet (a
-// DENY that never matches would protect nothing).
+// Turns the messages of parsed policy files into rules, and refuses what could not mean what it says: names
+// that nobody has, patterns that match nothing, conditions on what no request of the rule's actions has.
 #ifndef P2PD_POLICY_RULE_READER_H_
 #define P2PD_POLICY_RULE_READER_H_
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -15,11 +15,17 @@
 
 namespace p2pd {
 
-// `tree` says where in `file_name` each field of `file` was. All of the rules, or all that is wrong with them
-// (InvalidArgument, see problem_list.h).
-absl::StatusOr<std::vector<Rule>> ReadRules(const v1::PolicyFile& file,
-                                            const google::protobuf::TextFormat::ParseInfoTree& tree,
-                                            const std::string& file_name, const UserDatabase& users);
+struct PolicySource {
+  std::string file_name;  // what errors and verdicts call it
+  v1::PolicyFile file;
+  google::protobuf::TextFormat::ParseInfoTree tree;  // where in it each field was
+};
+
+// The rules of all sources in their order: all of them, or all that is wrong with them (InvalidArgument, see
+// problem_list.h). With `warnings`, users and groups that do not exist are no error: they are told of there, and
+// nobody is meant by them.
+absl::StatusOr<std::vector<Rule>> ReadRules(const std::deque<PolicySource>& sources, const UserDatabase& users,
+                                            std::vector<std::string>* warnings = nullptr);
 
 }  // namespace p2pd
 

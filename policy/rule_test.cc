@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "policy/explanation.h"
 
 namespace p2pd {
 namespace {
@@ -119,7 +120,7 @@ TEST(RuleTest, ExporterAndImporterAreNotInterchangeable) {
   EXPECT_THAT(FailedMatchers(rule, MapRequest()), ElementsAre(Matcher::kExporter, Matcher::kImporter));
 }
 
-TEST(RuleTest, AConditionOnADeviceNeverHoldsForARequestWithoutOne) {
+TEST(RuleTest, AnAllowWithADeviceNeverMatchesARequestWithoutOne) {
   PolicyRequest request = MapRequest();
   request.exporter.reset();
   request.importer.reset();

@@ -11,13 +11,11 @@ suites=$P2PD_TOP/tests/suites
 
 # The second line of a suite's script says what it is; "(by name only)" keeps it out of the default run.
 describe() { sed -n '2s/^# //p' "$suites/$1.sh"; }
-all_suites() { # in the order in which a mistake is cheapest to find
-  local name
-  for name in lint unit dbus tidy model crash vm service survive contract demo-sim demo asan tsan fuzz; do
-    [ -e "$suites/$name.sh" ] && echo "$name"
-  done
-  find "$suites" -name '*.sh' -printf '%f\n' | sed 's/\.sh$//' | sort |
-    grep -vxE 'lint|unit|dbus|tidy|model|crash|vm|service|survive|contract|demo-sim|demo|asan|tsan|fuzz' || true
+# In the order in which a mistake is cheapest to find; then the others.
+order=(lint unit policy dbus tidy model faults crash vm service survive contract demo-sim demo chaos asan tsan fuzz)
+all_suites() {
+  printf '%s\n' "${order[@]}"
+  find "$suites" -name '*.sh' -printf '%f\n' | sed 's/\.sh$//' | sort | grep -vxF "$(printf '%s\n' "${order[@]}")"
 }
 by_default() { ! describe "$1" | grep -q '(by name only)'; }
 

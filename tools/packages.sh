@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that a set of jobs needs; does nothing where all are there.
 #
-# usage: tools/packages.sh SET...      SET: bench, build, dbus, kernel, lint, mutants, vm
+# usage: tools/packages.sh SET...      SET: bench, build, dbus, kernel, lint, mutants, polkit, vm
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -15,10 +15,11 @@ packages_of() {
     lint) echo git clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev lld-14 llvm shellcheck ;;
     bench) echo dbus-daemon ;;
     dbus) echo dbus dbus-daemon systemd ;;
+    polkit) echo polkitd ;;
     vm) echo qemu-system-x86 python3 iproute2 util-linux ;;
     mutants) echo patch rsync git ;;
     kernel) echo make gcc flex bison bc libelf-dev libssl-dev cpio kmod rsync pahole xz-utils debian-archive-keyring ;;
-    *) die "no package set '$1'; the sets are: bench build dbus kernel lint mutants vm" ;;
+    *) die "no package set '$1'; the sets are: bench build dbus kernel lint mutants polkit vm" ;;
   esac
 }
 

@@ -18,7 +18,7 @@ namespace p2p::ctl {
 // What a command was given.
 struct Arguments {
   std::string object;                                      // the operand, as the API names it
-  std::vector<std::string> objects;                        // the optional operands, likewise
+  std::vector<std::string> objects;                        // optional or repeated operands, likewise
   std::map<std::string, uint64_t> numbers;                 // "--count" -> 3; 1 for a switch
   std::map<std::string, std::vector<std::string>> values;  // "--drive" -> each value, parsed, in order
   std::vector<std::string> trailing;                       // what stood after "--"
@@ -43,6 +43,7 @@ struct Operand {
   std::string placeholder;  // "BDF"
   std::string help;
   ParseText parse;
+  bool any_number = false;  // none, one or more
 };
 
 struct CommandOption {

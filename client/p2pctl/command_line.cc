@@ -45,6 +45,7 @@ struct Parser {
   CommandLine result;
   std::string operand;
   std::map<std::string, std::string> optional_operands;  // by placeholder
+  std::vector<std::string> operands;
   std::map<const Command*, std::map<std::string, uint64_t>> numbers;
   std::map<const Command*, std::map<std::string, std::vector<std::string>>> values;
   double timeout = 0;
@@ -118,6 +119,16 @@ std::string FullName(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : absl::StrCat(FullName(*app.get_parent()), " ", app.get_name());
 }
 
+void AddOperand(Parser& parser, const Command& command, CLI::App& app) {
+  if (!command.operand.has_value()) return;
+  const Operand& operand = *command.operand;
+  if (operand.any_number) {
+    app.add_option(operand.placeholder, parser.operands, operand.help)->type_name("");
+  } else {
+    app.add_option(operand.placeholder, parser.operand, operand.help)->required()->type_name("");
+  }
+}
+
 void AddCommand(Parser& parser, const Command& command) {
   const std::vector<std::string> words = absl::StrSplit(command.name, ' ');
   CLI::App* app = &parser.app;
@@ -135,9 +146,7 @@ void AddCommand(Parser& parser, const Command& command) {
     if (!last) app->require_subcommand(1);
   }
   app->callback([&parser, &command] { parser.result.command = &command; });
-  if (command.operand.has_value()) {
-    app->add_option(command.operand->placeholder, parser.operand, command.operand->help)->required()->type_name("");
-  }
+  AddOperand(parser, command, *app);
   for (const Operand& operand : command.optional_operands) {
     app->add_option(operand.placeholder, parser.optional_operands[operand.placeholder], operand.help)->type_name("");
   }
@@ -209,7 +218,7 @@ absl::Status ParseArguments(Parser& parser) {
   CommandLine& result = parser.result;
   const Command& command = *result.command;
   result.arguments.numbers = parser.numbers[&command];
-  if (command.operand.has_value()) {
+  if (command.operand.has_value() && !command.operand->any_number) {
     P2PD_ASSIGN_OR_RETURN(result.arguments.object, command.operand->parse(parser.operand));
   }
   for (const Operand& operand : command.optional_operands) {
@@ -220,6 +229,10 @@ absl::Status ParseArguments(Parser& parser) {
                         absl::StrCat("p2pctl ", command.name, " --help tells how"));
     }
     P2PD_ASSIGN_OR_RETURN(result.arguments.objects.emplace_back(), operand.parse(typed));
+  }
+  for (const std::string& operand : parser.operands) {
+    P2PD_ASSIGN_OR_RETURN(std::string object, command.operand->parse(operand));
+    result.arguments.objects.push_back(std::move(object));
   }
   for (const CommandOption& option : command.options) {
     for (const std::string& typed : parser.values[&command][option.name]) {

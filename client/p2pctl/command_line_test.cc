@@ -38,8 +38,10 @@ TEST_F(CommandLineTest, EveryCommandIsUnderstoodAndHasHelp) {
     ASSERT_TRUE(help.ok()) << help.status();
     EXPECT_EQ(help->command, nullptr);
     EXPECT_THAT(help->text, HasSubstr(command.help));
-    const std::map<std::string, std::string> operands = {
-        {"BDF", "01:00.0"}, {"N", "5"}, {"SESSION", "7"}, {"NAME", "exports/12"}, {"WINDOW", "01:00.0/2+4K"}};
+    const std::map<std::string, std::string> operands = {{"BDF", "01:00.0"},         {"N", "5"},
+                                                         {"SESSION", "7"},           {"NAME", "exports/12"},
+                                                         {"WINDOW", "01:00.0/2+4K"}, {"PATH", "/etc/p2pd/policy.d"},
+                                                         {"FILE", "a.expect"}};
     if (command.operand.has_value()) words.push_back(operands.at(command.operand->placeholder));
     if (!command.trailing.empty()) words.insert(words.end(), {"--", "true"});
     const auto line = Parse(words);
@@ -92,6 +94,12 @@ TEST_F(CommandLineTest, ACommandOfSeveralWordsTellsEachOfThem) {
 
 TEST_F(CommandLineTest, ATimeToLiveIsCheckedBeforeAnybodyIsAsked) {
   EXPECT_THAT(Refusal({"acquire", "01:00.0/2+4K", "--time-to-live=30"}), HasSubstr("write 500ms, 30s, 10m or 1h30m"));
+}
+
+TEST_F(CommandLineTest, SomeOperandsMayBeGivenAnyNumberOfTimes) {
+  EXPECT_THAT(Parse({"policy", "check"})->arguments.objects, ElementsAre());
+  EXPECT_THAT(Parse({"policy", "check", "a", "--json", "b"})->arguments.objects, ElementsAre("a", "b"));
+  EXPECT_THAT(Refusal({"policy", "test", "a", "b"}), HasSubstr("unexpected argument 'b'"));
 }
 
 TEST_F(CommandLineTest, WhatFollowsTwoDashesIsTheCommandsOwn) {

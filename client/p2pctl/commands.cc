@@ -6,7 +6,7 @@ std::vector<Command> AllCommands() {
   std::vector<Command> all;
   for (const auto group :
        {StatusCommands, DeviceCommands, TopologyCommands, SessionCommands, ExportCommands, MappingCommands,
-        OperationCommands, WatchCommands, AcquireCommands, RunCommands, RevocationCommands}) {
+        OperationCommands, WatchCommands, AcquireCommands, RunCommands, RevocationCommands, PolicyCommands}) {
     for (Command& command : group()) all.push_back(std::move(command));
   }
   return all;

@@ -19,6 +19,7 @@ std::vector<Command> WatchCommands();       // watch
 std::vector<Command> AcquireCommands();     // acquire, renew, release
 std::vector<Command> RunCommands();         // run
 std::vector<Command> RevocationCommands();  // reset, device recover, revoke
+std::vector<Command> PolicyCommands();      // policy check, policy test
 
 // All of them, in the order in which --help lists them.
 std::vector<Command> AllCommands();

@@ -1,6 +1,6 @@
 #include "client/p2pctl/context.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/error.h"
@@ -39,17 +39,21 @@ std::string ErrorAsJson(const absl::Status& status, int exit_status) {
 
 std::string NoteAsJson(absl::string_view text) { return absl::StrCat("{\"note\":", Quoted(text), "}"); }
 
+SessionOptions ForSession(const GlobalOptions& global, SessionOptions options) {
+  options.fd_socket = global.fd_socket;
+  options.grpc_socket = global.grpc_socket;
+  if (options.client_name.empty()) options.client_name = "p2pctl";
+  options.connect_timeout = global.timeout;
+  options.call_timeout = global.timeout;
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<Session>> Context::Connect(SessionOptions options) const {
   // Holds gRPC up to the process's end: shutting it down can take seconds, and nobody needs it. Not earlier: its
   // threads would not survive the fork of acquire.
   static const bool grpc_stays_up = (grpc_init(), true);
   static_cast<void>(grpc_stays_up);
-  options.fd_socket = options_.fd_socket;
-  options.grpc_socket = options_.grpc_socket;
-  if (options.client_name.empty()) options.client_name = "p2pctl";
-  options.connect_timeout = std::min(options.connect_timeout, options_.timeout);
-  options.call_timeout = options_.timeout;
-  return Session::Connect(std::move(options));
+  return Session::Connect(ForSession(options_, std::move(options)));
 }
 
 void Context::Note(absl::string_view text) {

@@ -27,6 +27,9 @@ struct GlobalOptions {
   bool no_legend = false;
 };
 
+// With the sockets of the command line, and its timeout: for connecting too.
+SessionOptions ForSession(const GlobalOptions& global, SessionOptions options);
+
 // Where p2pctl writes. A test has strings, main() the process's streams.
 struct Console {
   std::ostream& out;

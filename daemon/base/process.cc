@@ -1,5 +1,6 @@
 #include "daemon/base/process.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <systemd/sd-login.h>
 
@@ -19,6 +20,16 @@ std::string CommOf(pid_t pid) {
 std::string UnitOf(pid_t pid) {
   char* unit = nullptr;
   if (sd_pid_get_unit(pid, &unit) < 0) return "";
+  std::string name = unit;
+  free(unit);
+  return name;
+}
+
+std::optional<std::string> UserUnitOf(pid_t pid) {
+  char* unit = nullptr;
+  const int result = sd_pid_get_user_unit(pid, &unit);
+  if (result == -ENODATA) return "";
+  if (result < 0) return std::nullopt;
   std::string name = unit;
   free(unit);
   return name;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 namespace p2pd {
@@ -14,6 +15,9 @@ std::string CommOf(pid_t pid);
 // Its systemd unit: the system's own, for what a user's manager calls the groups below its own is the user's
 // word. "" if it has none, or is gone.
 std::string UnitOf(pid_t pid);
+
+// What its user's manager calls it; "" if no such manager started it, nullopt if that cannot be told.
+std::optional<std::string> UserUnitOf(pid_t pid);
 
 }  // namespace p2pd
 

@@ -32,15 +32,40 @@ TEST(StrandTest, ATaskPostedByATaskRunsAfterItNotInside) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
+TEST(StrandTest, WhoRunsItsOwnTaskRunsNoneThatOthersPostMeanwhile) {
+  Strand strand;
+  std::vector<int> order;
+  const uint64_t mine = strand.Post([&] {
+    strand.Post([&] { order.push_back(2); });
+    strand.RunPosted();  // as another thread would
+    order.push_back(1);
+  });
+  EXPECT_TRUE(strand.RunMine(mine));
+  EXPECT_EQ(order, (std::vector<int>{1}));
+  strand.RunPosted();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  EXPECT_FALSE(strand.RunMine(mine)) << "it has run, and nothing is left";
+}
+
+TEST(StrandTest, ATaskBehindAnotherIsNotRunBeforeItNorByItsOwner) {
+  Strand strand;
+  std::vector<int> order;
+  strand.Post([&] { order.push_back(1); });
+  EXPECT_TRUE(strand.RunMine(strand.Post([&] { order.push_back(2); })));
+  EXPECT_TRUE(order.empty());
+  strand.RunPosted();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
 TEST(StrandTest, TasksOfManyThreadsNeverOverlap) {
   Strand strand;
   int inside = 0;  // Unguarded on purpose: ThreadSanitizer sees it if two tasks ever overlap.
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&] {
+    threads.emplace_back([&, t] {
       for (int i = 0; i < 1000; ++i) {
-        strand.Post([&] { ++inside; });
-        strand.RunPosted();
+        const uint64_t mine = strand.Post([&] { ++inside; });
+        if (t % 2 == 0 || strand.RunMine(mine)) strand.RunPosted();
       }
     });
   }

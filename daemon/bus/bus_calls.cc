@@ -9,6 +9,7 @@
 #include "daemon/bus/bus_caller.h"
 #include "daemon/bus/bus_error.h"
 #include "daemon/bus/bus_properties.h"
+#include "daemon/bus/polkit.h"
 #include "daemon/front/from_proto.h"
 #include "daemon/front/resource_name.h"
 #include "daemon/service/log.h"
@@ -18,6 +19,10 @@ namespace p2pd {
 namespace {
 
 constexpr char kDaemon[] = "org.freedesktop.DBus";
+// As in deploy/org.p2pd.Broker1.policy.
+constexpr char kResetAction[] = "org.p2pd.Broker1.reset-device";
+constexpr char kRevokeAction[] = "org.p2pd.Broker1.revoke";
+constexpr char kLogLevelAction[] = "org.p2pd.Broker1.set-log-level";
 
 // Of a session that is there for one call: it is given nothing, and is not asked to give anything back.
 class NoChannel final : public SessionChannel {
@@ -47,10 +52,23 @@ int ReplyOperation(sd_bus_message* message, const OperationView& operation) {
   return result;
 }
 
+std::string Describe(const PeerIdentity& peer) {
+  return absl::StrCat(peer.client, " (uid ", peer.subject.uid, ", pid ", peer.pid, ", ", peer.comm, ")");
+}
+
+void LogPolkitDenial(const PeerIdentity& peer, const std::string& action, const absl::Status& denial) {
+  Log({.level = LogLevel::kNotice,
+       .message = absl::StrCat("denies ", Describe(peer), ": ", std::string(denial.message())),
+       .id = kPolkitDenied,
+       .fields = {{"P2PD_ACTION", action},
+                  {"P2PD_UID", absl::StrCat(peer.subject.uid)},
+                  {"P2PD_PID", absl::StrCat(peer.pid)},
+                  {"P2PD_UNIT", peer.subject.unit}}});
+}
+
 void LogCall(SessionId session, const PeerIdentity& peer, const std::string& what) {
   Log({.level = LogLevel::kNotice,
-       .message =
-           absl::StrCat(peer.client, " (uid ", peer.subject.uid, ", pid ", peer.pid, ", ", peer.comm, ") asks: ", what),
+       .message = absl::StrCat(Describe(peer), " asks: ", what),
        .id = kAdminCall,
        .fields = {{"P2PD_SESSION", session.value() == 0 ? "" : NameOf(session)},
                   {"P2PD_UID", absl::StrCat(peer.subject.uid)},
@@ -71,13 +89,19 @@ struct BusCalls::Call {
     call.owner.Identified(call.id, reply);
     return 1;
   }
+  static int OnPolkit(sd_bus_message* reply, void* data, sd_bus_error*) {
+    const Call& call = *static_cast<Call*>(data);
+    call.owner.Authorized(call.id, reply);
+    return 1;
+  }
 
   BusCalls& owner;
   const uint64_t id;
-  const std::string what;  // for the log
+  const Asked asked;
   sd_bus_message* const message;
   Act act;
   sd_bus_slot* question = nullptr;
+  PeerIdentity peer = {};  // once the bus has said
 };
 
 BusCalls::BusCalls(EventLoop& loop, Broker& broker, Scheduler& workers, std::function<void()> on_log_level)
@@ -94,7 +118,7 @@ int BusCalls::ResetDevice(sd_bus_message* message) {
   if (const int result = sd_bus_message_read(message, "s", &name); result < 0) return result;
   const auto device = ParseDeviceName(name);
   if (!device.ok()) return ReplyError(message, device.status());
-  return BeginOperation(message, absl::StrCat("ResetDevice ", name),
+  return BeginOperation(message, {absl::StrCat("ResetDevice ", name), kResetAction},
                         [&broker = broker_, device = *device](SessionId session, Done<OperationView> done) {
                           broker.ResetDevice(session, "1", device, std::move(done));
                         });
@@ -108,7 +132,7 @@ int BusCalls::RevokeSession(sd_bus_message* message) {
   if (!ending.ok()) return ReplyError(message, ending.status());
   if (const absl::Status status = CheckReason(reason); !status.ok()) return ReplyError(message, status);
   return BeginOperation(
-      message, absl::StrCat("RevokeSession ", name),
+      message, {absl::StrCat("RevokeSession ", name), kRevokeAction},
       [&broker = broker_, ending = *ending, reason = std::string(reason)](SessionId session, Done<OperationView> done) {
         broker.RevokeSession(session, "1", ending, reason, std::move(done));
       });
@@ -122,7 +146,7 @@ int BusCalls::RevokeExport(sd_bus_message* message) {
   if (!id.ok()) return ReplyError(message, id.status());
   if (const absl::Status status = CheckReason(reason); !status.ok()) return ReplyError(message, status);
   return BeginOperation(
-      message, absl::StrCat("RevokeExport ", name),
+      message, {absl::StrCat("RevokeExport ", name), kRevokeAction},
       [&broker = broker_, id = *id, reason = std::string(reason)](SessionId session, Done<OperationView> done) {
         broker.RevokeExport(session, "1", id, reason, std::move(done));
       });
@@ -145,7 +169,7 @@ int BusCalls::SetLogLevel(sd_bus_message* message) {
   const auto level = ParseLogLevel(value);
   if (!level.ok()) return ReplyError(message, level.status());
   const std::string what = absl::StrCat("log level ", value);
-  return Begin(message, what, [this, level = *level, what](uint64_t id, const PeerIdentity& peer) {
+  return Begin(message, {what, kLogLevelAction}, [this, level = *level, what](uint64_t id, const PeerIdentity& peer) {
     const absl::Status status = broker_.CheckAdmin(peer, what);
     if (status.ok()) {
       LogCall(SessionId(), peer, what);
@@ -158,10 +182,13 @@ int BusCalls::SetLogLevel(sd_bus_message* message) {
 
 // ---- Their steps -----------------------------------------------------------------------------------------
 
-int BusCalls::Begin(sd_bus_message* message, const std::string& what, Act act) {
+int BusCalls::Begin(sd_bus_message* message, Asked asked, Act act) {
   const uint64_t id = ++last_id_;
-  std::unique_ptr<Call> call(
-      new Call{.owner = *this, .id = id, .what = what, .message = sd_bus_message_ref(message), .act = std::move(act)});
+  std::unique_ptr<Call> call(new Call{.owner = *this,
+                                      .id = id,
+                                      .asked = std::move(asked),
+                                      .message = sd_bus_message_ref(message),
+                                      .act = std::move(act)});
   const int result = sd_bus_call_method_async(sd_bus_message_get_bus(message), &call->question, kDaemon,
                                               "/org/freedesktop/DBus", kDaemon, "GetConnectionCredentials",
                                               Call::OnCredentials, call.get(), "s", sd_bus_message_get_sender(message));
@@ -170,10 +197,11 @@ int BusCalls::Begin(sd_bus_message* message, const std::string& what, Act act) {
   return 1;
 }
 
-int BusCalls::BeginOperation(sd_bus_message* message, const std::string& what, Start start) {
-  return Begin(message, what, [this, what, start = std::move(start)](uint64_t id, const PeerIdentity& peer) mutable {
-    RunInSession(id, peer, what, std::move(start));
-  });
+int BusCalls::BeginOperation(sd_bus_message* message, const Asked& asked, Start start) {
+  return Begin(message, asked,
+               [this, what = asked.what, start = std::move(start)](uint64_t id, const PeerIdentity& peer) mutable {
+                 RunInSession(id, peer, what, std::move(start));
+               });
 }
 
 void BusCalls::Identified(uint64_t id, sd_bus_message* credentials) {
@@ -185,9 +213,23 @@ void BusCalls::Identified(uint64_t id, sd_bus_message* credentials) {
     peer = ReadCaller(credentials);
   }
   if (!peer.ok()) return AnswerDone(id, peer.status());
-  peer->client = absl::StrCat("D-Bus ", sd_bus_message_get_sender(call.message));
+  call.peer = *std::move(peer);
+  call.peer.client = absl::StrCat("D-Bus ", sd_bus_message_get_sender(call.message));
+  sd_bus_slot_unref(std::exchange(call.question, nullptr));
+  const int result = AskPolkit(call.message, call.asked.action, Call::OnPolkit, &call, &call.question);
+  if (result < 0) AnswerDone(id, ErrnoError("CheckAuthorization", call.asked.action, -result));
+}
+
+void BusCalls::Authorized(uint64_t id, sd_bus_message* answer) {
+  Call& call = *calls_.at(id);
+  if (const absl::Status status = ReadPolkitAnswer(answer, call.asked.action); !status.ok()) {
+    LogPolkitDenial(call.peer, call.asked.action, status);
+    return AnswerDone(id, status);
+  }
+  // An answer ends the call.
   Act act = std::move(call.act);
-  act(id, *peer);
+  const PeerIdentity peer = std::move(call.peer);
+  act(id, peer);
 }
 
 void BusCalls::RunInSession(uint64_t id, const PeerIdentity& peer, const std::string& what, Start start) {

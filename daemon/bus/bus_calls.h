@@ -1,6 +1,6 @@
-// The methods of the Manager object. Each is three steps: what is asked, who asks (the bus is asked for that, and
-// answers later), and p2pd's own policy, which judges that caller as it would judge the same user's session. Nothing
-// is decided here, and no step blocks the loop.
+// The methods of the Manager object. Each is four steps: what is asked; who asks (the bus is asked for that, and
+// answers later); whether polkit refuses; and p2pd's own policy, which judges that caller as it would judge the same
+// user's session. Nothing is decided here, and no step blocks the loop.
 //
 // What core does for sessions only is done in one of the caller's own, which can hold nothing and ends with the call.
 // Everything on the loop's thread.
@@ -41,14 +41,19 @@ class BusCalls : public std::enable_shared_from_this<BusCalls> {
 
  private:
   struct Call;
+  struct Asked {
+    std::string what;    // for the log
+    const char* action;  // polkit's name for it
+  };
   using Act = absl::AnyInvocable<void(uint64_t id, const PeerIdentity& peer)>;
   using Start = absl::AnyInvocable<void(SessionId session, Done<OperationView> done)>;
 
-  // Asks the bus who the caller is, then acts.
-  int Begin(sd_bus_message* message, const std::string& what, Act act);
-  int BeginOperation(sd_bus_message* message, const std::string& what, Start start);
+  // Asks the bus who the caller is, and polkit, then acts.
+  int Begin(sd_bus_message* message, Asked asked, Act act);
+  int BeginOperation(sd_bus_message* message, const Asked& asked, Start start);
   void RunInSession(uint64_t id, const PeerIdentity& peer, const std::string& what, Start start);
   void Identified(uint64_t id, sd_bus_message* credentials);
+  void Authorized(uint64_t id, sd_bus_message* answer);
   void Answer(uint64_t id, const absl::StatusOr<OperationView>& outcome);
   void AnswerDone(uint64_t id, const absl::Status& status);
 

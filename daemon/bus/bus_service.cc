@@ -31,6 +31,7 @@ BusService::BusService(EventLoop& loop, Broker& broker, Scheduler& workers, cons
       options_(std::move(options)),
       calls_(std::make_shared<BusCalls>(loop, broker, workers, std::move(on_log_level))),
       objects_{.model = model, .calls = *calls_},
+      sleep_(std::make_shared<SleepWatch>(loop, broker)),
       next_retry_(options_.first_retry) {}
 
 BusService::~BusService() { Disconnect(); }
@@ -44,10 +45,12 @@ absl::Status BusService::Connect() {
   int result = sd_bus_new(&bus_);
   if (result >= 0) result = sd_bus_set_address(bus_, address.c_str());
   if (result >= 0) result = sd_bus_set_bus_client(bus_, 1);
+  if (result >= 0) result = sd_bus_negotiate_fds(bus_, 1);
   if (result >= 0) result = sd_bus_attach_event(bus_, loop_.sd(), SD_EVENT_PRIORITY_NORMAL);
   if (result >= 0) result = sd_bus_start(bus_);
   if (result < 0) return ErrnoError("connect to D-Bus", address, -result);
   P2PD_RETURN_IF_ERROR(AddObjects(bus_, objects_));
+  P2PD_RETURN_IF_ERROR(sleep_->Attach(bus_));
   // From sd-bus itself; the bus is not asked.
   result =
       sd_bus_match_signal_async(bus_, nullptr, kLocal, nullptr, kLocal, "Disconnected", OnDisconnected, nullptr, this);
@@ -58,6 +61,7 @@ absl::Status BusService::Connect() {
 void BusService::Disconnect() {
   connected_ = false;
   calls_->Forget();
+  sleep_->Detach();
   if (bus_ == nullptr) return;
   sd_bus_detach_event(bus_);
   bus_ = sd_bus_close_unref(bus_);

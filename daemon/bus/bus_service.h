@@ -18,6 +18,7 @@
 #include "daemon/bus/bus_calls.h"
 #include "daemon/bus/bus_model.h"
 #include "daemon/bus/bus_objects.h"
+#include "daemon/bus/sleep_watch.h"
 #include "daemon/core/broker.h"
 #include "daemon/service/event_loop.h"
 
@@ -57,6 +58,7 @@ class BusService {
   const BusOptions options_;
   const std::shared_ptr<BusCalls> calls_;
   BusObjects objects_;
+  const std::shared_ptr<SleepWatch> sleep_;
   sd_bus* bus_ = nullptr;
   bool connected_ = false;
   absl::Duration next_retry_;

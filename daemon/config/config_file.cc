@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/config/config_reader.h"
+#include "daemon/textproto/problem_list.h"
 #include "daemon/textproto/text_parser.h"
 #include "daemon/textproto/trusted_file.h"
 #include "google/protobuf/text_format.h"
@@ -18,15 +18,6 @@ constexpr char kFragments[] = ".conf";
 absl::Status LoadFile(const std::string& path, Settings& settings) {
   P2PD_ASSIGN_OR_RETURN(const std::string text, ReadTrustedFile(path, kMaxTextBytes));
   return ParseConfig(text, path, settings);
-}
-
-// The first error, which then says what is wrong with the other files too.
-void Join(absl::Status& all, const absl::Status& one) {
-  if (all.ok()) {
-    all = one;
-  } else if (!one.ok()) {
-    all = absl::Status(all.code(), absl::StrCat(all.message(), "\n", one.message()));
-  }
 }
 
 }  // namespace
@@ -43,7 +34,7 @@ absl::StatusOr<Settings> LoadConfig(const std::string& path, bool may_miss) {
   absl::Status status = LoadFile(path, settings);
   if (may_miss && GetErrorInfo(status).error == ENOENT) status = absl::OkStatus();
   P2PD_ASSIGN_OR_RETURN(const std::vector<std::string> fragments, ListTrustedFolder(path + ".d", kFragments));
-  for (const std::string& fragment : fragments) Join(status, LoadFile(fragment, settings));
+  for (const std::string& fragment : fragments) status = JoinProblems(status, LoadFile(fragment, settings));
   if (!status.ok()) return status;
   return settings;
 }

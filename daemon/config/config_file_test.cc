@@ -40,7 +40,7 @@ class ConfigFileTest : public ::testing::Test {
 TEST_F(ConfigFileTest, OnlyTheDefaultFileMayBeMissing) {
   const auto defaults = LoadConfig(path_, true);
   ASSERT_TRUE(defaults.ok()) << defaults.status();
-  EXPECT_EQ(defaults->policy, "/etc/p2pd/policy.textproto");
+  EXPECT_EQ(defaults->policy, "/etc/p2pd/policy.d");
   const absl::Status missing = LoadConfig(path_, false).status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(missing.message()), StartsWith("open: " + path_ + ": "));

@@ -57,7 +57,7 @@ TEST(ConfigReaderTest, WhatIsNotSaidStaysAsItWas) {
   const Settings settings = Parse("");
   EXPECT_EQ(settings.fd_socket, "/run/p2pd/fds.sock");
   EXPECT_EQ(settings.grpc_socket, "/run/p2pd/p2pd.sock");
-  EXPECT_EQ(settings.policy, "/etc/p2pd/policy.textproto");
+  EXPECT_EQ(settings.policy, "/etc/p2pd/policy.d");
   EXPECT_EQ(settings.quiesce_deadline, absl::Seconds(2));
   EXPECT_EQ(settings.hello_deadline, absl::Seconds(5));
   EXPECT_EQ(settings.ready_deadline, absl::Minutes(1));

@@ -9,7 +9,7 @@ namespace {
 TEST(ConfigTextTest, ShowsWhatIsInForce) {
   EXPECT_EQ(ConfigText(Settings()),
             "sockets {\n  fd: \"/run/p2pd/fds.sock\"\n  grpc: \"/run/p2pd/p2pd.sock\"\n}\n"
-            "policy: \"/etc/p2pd/policy.textproto\"\n"
+            "policy: \"/etc/p2pd/policy.d\"\n"
             "deadlines {\n  quiesce: \"2s\"\n  hello: \"5s\"\n  ready: \"1m\"\n}\n"
             "limits {\n}\n"
             "log_level: \"info\"\n");

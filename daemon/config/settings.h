@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "daemon/base/default_policy.h"
 #include "daemon/base/pci_address.h"
 #include "daemon/service/log.h"
 
@@ -49,7 +50,7 @@ struct Settings {
   std::vector<MergedContextSetting> merged_contexts;
   std::string fd_socket = "/run/p2pd/fds.sock";
   std::string grpc_socket = "/run/p2pd/p2pd.sock";
-  std::string policy = "/etc/p2pd/policy.textproto";
+  std::string policy = kDefaultPolicy;  // a file or a folder: policy/policy_folder.h
   absl::Duration quiesce_deadline = absl::Seconds(2);
   absl::Duration hello_deadline = absl::Seconds(5);
   absl::Duration ready_deadline = absl::Minutes(1);

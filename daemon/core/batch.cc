@@ -1,6 +1,8 @@
 // Many mappings at once, all or nothing; and the everyday case, an export with its mappings.
 #include <algorithm>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
@@ -58,10 +60,10 @@ absl::Status Core::BeginBatchMap(CoreLock& lock, SessionEntry& session, const st
                                  Done<std::vector<MappingView>>& finish) {
   const auto batch = std::make_shared<Batch>();
   std::map<AddressSpaceId, std::vector<size_t>> groups;
-  std::set<std::pair<ExportId, AddressSpaceId>> permitted;
+  std::set<std::tuple<ExportId, AddressSpaceId, Access>> permitted;
   for (const MapArgs& one : args) {
-    const auto id = PrepareMap(session, one, permitted.contains({one.source, one.address_space}));
-    permitted.insert({one.source, one.address_space});
+    const auto id = PrepareMap(session, one, permitted.contains({one.source, one.address_space, one.access}));
+    permitted.insert({one.source, one.address_space, one.access});
     if (!id.ok()) {
       for (MappingId made : batch->ids) Abandon(made, "another of its batch was refused");
       return WithPart(id.status(), absl::StrCat("part ", batch->ids.size(), " of ", args.size()));

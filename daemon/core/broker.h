@@ -93,6 +93,12 @@ class Broker {
   // Devices may have come or gone: looks, and takes or leaves them. Does not wait for that.
   void Rescan();
 
+  // The system is about to sleep: whoever uses a window or drives a device is asked to stop, and every window is
+  // unmapped; `asleep` is called when that is done. Until Wake() nothing is granted. Does not wait.
+  void Sleep(Task asleep);
+  // The system is awake, or does not sleep after all: what was unmapped comes back. Fine at any time.
+  void Wake();
+
   // Ends every session, and calls `done` when nothing is mapped any more.
   void Stop(Task done);
 

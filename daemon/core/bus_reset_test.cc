@@ -117,6 +117,18 @@ TEST_F(BusResetTest, WhoDoesNotDriveThemAllNeedsPolicyForTheRest) {
   EXPECT_TRUE(absl::IsPermissionDenied(refused.status()));
 }
 
+TEST(BusResetRightTest, WhoDrivesTheNamedDeviceAloneNeedsPolicyForItsSibling) {
+  CoreWorld world;
+  const Client driver = world.Connect(1000);
+  world.Drive(driver, CoreWorld::kTwin);
+  const uint64_t generation = world.broker->GetDevice(CoreWorld::kTwin)->generation;
+  world.policy->denied = {Action::kReset};
+  const auto refused = world.Call(&Broker::ResetDevice, driver, ResetArgs(CoreWorld::kTwin, ResetScope::kBus));
+  EXPECT_TRUE(absl::IsPermissionDenied(refused.status())) << refused.status();
+  EXPECT_EQ(GetErrorInfo(refused.status()).object, "devices/0000:05:00.1");
+  EXPECT_EQ(world.broker->GetDevice(CoreWorld::kTwin)->generation, generation) << "nothing was revoked";
+}
+
 TEST_F(BusResetTest, ADeviceOnTheRootBusHasNone) {
   const auto refused = world_.Call(&Broker::ResetDevice, driver_, ResetArgs(CoreWorld::kNoReset, ResetScope::kBus));
   EXPECT_FALSE(refused.ok());

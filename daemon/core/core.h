@@ -10,11 +10,13 @@
 //   expiry.cc      exports that live for a time
 //   raw.cc         exports whose dma-buf is in a client's hands
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
+//   virtual_functions.cc  what a reset of a physical function takes along
 //   restore.cc     putting mappings back
 //   receipt.cc     what an operation leaves behind
 //   device_errors.cc  what a device tells of: errors
 //   removal.cc     devices that the kernel takes back, and that come back
 //   rebind.cc      what happens to a device between two drivers
+//   sleep.cc       what happens before the system sleeps, and after
 //   queries.cc     looking and watching
 //   standing.cc    what is written down, so that it stands after this process
 //   keeping.cc     descriptors that are to outlive it
@@ -32,6 +34,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/mutex.h"
 #include "daemon/core/answers.h"
@@ -66,6 +69,10 @@ absl::Status CheckTimeToLive(absl::Duration time_to_live, absl::string_view step
 // Tells requests apart that share a request_id.
 std::string Fingerprint(const MapArgs& args);
 
+// So many mappings of a group are looked up, and noted, under one hold of the lock: each hold may wait, and wakes
+// whoever watches.
+constexpr size_t kMappingsAHold = 64;
+
 // The kernel calls some things busy that will go through when asked again.
 constexpr int kKernelAttempts = 3;
 inline bool IsTransient(const absl::Status& status) {
@@ -87,12 +94,13 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_LOCKS_EXCLUDED(mutex);
 
   Verdict Judge(const SessionEntry& session, Action action, const DeviceEntry* exporter,
-                const DeviceEntry* importer = nullptr, const ExportView* window = nullptr) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+                const DeviceEntry* importer = nullptr, const ExportView* window = nullptr,
+                std::optional<Access> access = std::nullopt) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Judge, as an error where it does not allow. `object` is what was asked for.
   absl::StatusOr<Verdict> Permit(const SessionEntry& session, Action action, const std::string& object,
                                  const DeviceEntry* exporter, const DeviceEntry* importer = nullptr,
-                                 const ExportView* window = nullptr) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+                                 const ExportView* window = nullptr, std::optional<Access> access = std::nullopt) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The error that a refused request gets; whoever wants to know of refusals is told.
   absl::Status Refuse(const Denial& denial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // carry_on.cc
@@ -195,7 +203,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const absl::Time started;
   std::vector<CapabilityView> capabilities;  // probed by Start, before anybody can ask
 
-  Mutex mutex;
+  CoreMutex mutex{scheduler};
   Tables tables ABSL_GUARDED_BY(mutex);
   std::optional<JournalRequest> asking ABSL_GUARDED_BY(mutex);  // whose body runs
   Quota quota ABSL_GUARDED_BY(mutex);
@@ -206,6 +214,8 @@ class Core : public std::enable_shared_from_this<Core> {
   bool looking ABSL_GUARDED_BY(mutex) = false;     // Look() is at it
   bool look_again ABSL_GUARDED_BY(mutex) = false;  // something has changed since it began
   Task when_idle ABSL_GUARDED_BY(mutex);           // called once nothing is left
+  bool sleeping ABSL_GUARDED_BY(mutex) = false;    // the system sleeps, or is about to
+  Task when_asleep ABSL_GUARDED_BY(mutex);         // called once no window is mapped
 
   // Of a predecessor's: sessions that wait for their channels, drivers whose device was closed, and why nothing
   // that it left could stay, if that is so.
@@ -224,7 +234,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // Enters the mapping: checked, charged, its IOVA reserved, its intent noted. CarryOut must follow on its
   // address space's strand, or Abandon.
-  // `judged`: policy has allowed this export in this address space, just now.
+  // `judged`: policy has allowed this export in this address space with this access, just now.
   absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args, bool judged = false)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Abandon(MappingId id, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -268,6 +278,8 @@ class Core : public std::enable_shared_from_this<Core> {
                       Done<DeviceView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
                         Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void FinishReady(const PciAddress& address, SessionId session, uint64_t generation, Done<DeviceView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
   absl::StatusOr<MappingId> PrepareMapMemory(SessionEntry& session, const MapMemoryArgs& args)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingId> Enter(SessionEntry& session, AddressSpaceEntry& space,
@@ -299,6 +311,13 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
                              Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // virtual_functions.cc
+  void FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                                  const std::vector<SysfsDevice>& functions, Done<OperationView>& finish)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
   // device_errors.cc
   // Has the kernel tell of errors and removals from now on.
   absl::Status WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
@@ -306,12 +325,14 @@ class Core : public std::enable_shared_from_this<Core> {
   void OnSignal(const PciAddress& address, DeviceSignal signal) ABSL_LOCKS_EXCLUDED(mutex);
   // Begins what came up during the last operation, if anything did.
   void BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Unmaps what is mapped of it at once, and puts it back if it can; nothing while another operation is at it.
+  // `turn_on`: its memory decode was turned off, which has revoked every dma-buf of it for good.
+  void BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
-  // On the context's strand: what the error has left of the device.
-  void LookAfterError(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
-  void Reopen(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  // On the context's strand: what an error, or the system's sleep, has left of the device.
+  void LookAfterwards(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void Reopen(OperationId id, const PciAddress& address, const std::string& reason) ABSL_LOCKS_EXCLUDED(mutex);
   // Its windows' dma-bufs anew: those of before are revoked for ever.
   absl::Status ExportAgain(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void DropExportsOf(const PciAddress& address, bool raw_only, const std::string& reason)
@@ -323,12 +344,26 @@ class Core : public std::enable_shared_from_this<Core> {
   // removal.cc
   void BeginRemoval(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void CloseForGood(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetLeaving(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  // Whether VFIO has the device still, or again, for whoever wants it.
+  bool IsOffered(const PciAddress& address) const;
+  // It is GONE; `file`: what whoever still holds it holds.
+  void LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
   void WatchHoldersOfGone(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void Look() ABSL_LOCKS_EXCLUDED(mutex);
   void TakeIn(const std::vector<SysfsDevice>& found) ABSL_LOCKS_EXCLUDED(mutex);
   void PlaceInContexts(const std::vector<SysfsDevice>& managed, const std::vector<PciAddress>& arrived)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Welcome(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+
+  // sleep.cc
+  absl::Status CheckAwake(absl::string_view step, const std::string& object) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Asks and unmaps, as far as no other operation is at it; what that leaves follows it.
+  void GoToSleep(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The operation has unmapped everything.
+  void Park(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CheckAsleep(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void WakeUp(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // raw.cc
   // Forgets an export that nothing is mapped from any more; a RAW one only once nobody holds its dma-buf.
@@ -343,12 +378,19 @@ class Core : public std::enable_shared_from_this<Core> {
   void CutOffDriver(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
-  void UnmapOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  struct Unmapping;
+  void UnmapSome(OperationId id, absl::Span<const MappingId> mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void NoteUnmapped(OperationEntry& operation, const Unmapping& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void EndUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void WorkOnContext(OperationId id, const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   void BeginRestore(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
-  void RestoreOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  struct Restoring;
+  void RestoreSome(OperationId id, absl::Span<const MappingId> mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void PrepareRestore(MappingId mapping, std::vector<Restoring>& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  static void CarryOutRestore(Restoring& one);
+  void NoteRestored(OperationId id, const Restoring& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Returns in how many address spaces there is something to come back.
   size_t RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void ResumeLate(OperationId id, SessionId session) ABSL_LOCKS_EXCLUDED(mutex);
@@ -372,7 +414,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // rebind.cc; all on the context's strand.
   void DestroySpace(OperationId id, AddressSpaceId space) ABSL_LOCKS_EXCLUDED(mutex);
-  void ResetForRestore(OperationId id, const std::vector<PciAddress>& devices) ABSL_LOCKS_EXCLUDED(mutex);
+  void ResetForRestore(OperationId id) ABSL_LOCKS_EXCLUDED(mutex);
   void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BindAfresh(const PciAddress& address, bool same_context = false) ABSL_LOCKS_EXCLUDED(mutex);
   std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex) {
@@ -382,7 +424,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // p2pd's own copy, whose last user this must be: what others may still hold; none if it was closed already.
   std::optional<FileIdentity> Close(OperationId id, const PciAddress& address, bool scrubbed)
       ABSL_LOCKS_EXCLUDED(mutex);
-  absl::Status Scrub(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status Scrub(OperationId id, const PciAddress& address, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  void ClearMemory(OperationId id, const PciAddress& address, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
   // What came of binding a device again; `file`: what whoever still holds it holds.
   void AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
                  const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);

@@ -251,8 +251,12 @@ std::map<sim::Verb, int> RunMatrix(const char* name) {
   }
   int cases = 0;
   int verbs = 0;
+  int failing = 0;
   for (const auto& [verb, count] : calls) {
-    verbs += count != 0;
+    if (count == 0) continue;
+    std::printf("  %-20s %4d calls\n", std::string(sim::VerbName(verb)).c_str(), count);
+    ++verbs;
+    failing += count;
     for (int nth = 1; nth <= count; ++nth) {
       for (const int error : {EIO, EBUSY}) {
         SCOPED_TRACE(std::string(sim::VerbName(verb)) + " call " + std::to_string(nth) + " errno " +
@@ -270,7 +274,8 @@ std::map<sim::Verb, int> RunMatrix(const char* name) {
       }
     }
   }
-  std::printf("fault matrix, %s: %d cases over %d verbs\n", name, cases, verbs);
+  std::printf("fault matrix, %s: %d verbs, %d calls, each failing with EIO and with EBUSY: %d cases\n", name, verbs,
+              failing, cases);
   return calls;
 }
 

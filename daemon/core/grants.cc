@@ -100,6 +100,7 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   if (grade == Grade::kRaw) {
     P2PD_RETURN_IF_ERROR(Permit(session, Action::kReceiveFd, NameOf(window), device, nullptr, &view).status());
   }
+  P2PD_RETURN_IF_ERROR(CheckAwake("CreateExport", NameOf(window)));
   if (device->operation.has_value() || unready) return not_ready;
   for (const auto& [id, other] : tables.exports) {
     const Window& taken = other.view.window;

@@ -58,8 +58,9 @@ struct JournalDevice {
   DeviceState state = DeviceState::kReady;
   std::string state_reason;
   std::optional<SessionId> driver;
-  bool granted = false;   // its driver has been answered; without that, nobody knows whether it has the fd
-  bool scrubbed = false;  // reset since its last driver
+  bool granted = false;     // its driver has been answered; without that, nobody knows whether it has the fd
+  bool scrubbed = false;    // reset since its last driver
+  bool holds_data = false;  // and its memory not cleared
   std::optional<OperationId> resume;
 
   bool operator==(const JournalDevice&) const = default;

@@ -9,8 +9,8 @@ namespace p2pd {
 namespace {
 
 auto Tied(const Subject& s) {
-  const auto& [uid, gid, groups, unit, label] = s;
-  return std::tie(uid, gid, groups, unit, label);
+  const auto& [uid, gid, groups, unit, label, user_unit] = s;
+  return std::tie(uid, gid, groups, unit, label, user_unit);
 }
 auto Tied(const Window& w) { return std::tie(w.device, w.bar, w.range); }
 
@@ -38,7 +38,8 @@ constexpr size_t kNumber = 12;
 size_t Weight(const JournalSession& row) {
   const PeerIdentity& peer = row.peer;
   return kFrame + 6 * kNumber + row.token.size() + row.fd_name.size() + peer.comm.size() + peer.client.size() +
-         peer.subject.unit.size() + peer.subject.label.size() + kNumber * peer.subject.groups.size();
+         peer.subject.unit.size() + peer.subject.label.size() + peer.subject.user_unit.value_or("").size() +
+         kNumber * peer.subject.groups.size();
 }
 size_t Weight(const JournalMemory& row) { return kFrame + row.name.size() + row.fd_name.size(); }
 size_t Weight(const JournalContext& row) { return kFrame + row.name.size() + row.fd_name.size(); }

@@ -1,4 +1,6 @@
 // Mappings: slices of exports, or of a client's memory, at IOVAs of an address space.
+#include <errno.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -63,8 +65,10 @@ absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs&
   const DeviceEntry& exporter = tables.devices.at(window.device);
   for (const PciAddress& importer : judged ? std::vector<PciAddress>() : space->view.devices) {
     P2PD_RETURN_IF_ERROR(
-        Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view).status());
+        Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view, args.access)
+            .status());
   }
+  P2PD_RETURN_IF_ERROR(CheckAwake("Map", object));
   // Restored is not ready: a window of a device whose driver has not set it up may swallow what is written.
   if (exporter.view.state != DeviceState::kReady) {
     return MakeError(absl::StatusCode::kUnavailable,
@@ -123,7 +127,9 @@ absl::StatusOr<MappingId> Core::PrepareMapMemory(SessionEntry& session, const Ma
   P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
   P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("MapMemory", object, args.offset, args.length, info.size));
   for (const PciAddress& importer : space->view.devices) {
-    P2PD_RETURN_IF_ERROR(Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer)).status());
+    P2PD_RETURN_IF_ERROR(
+        Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer), nullptr, args.access)
+            .status());
   }
   auto mapping = std::make_unique<MappingEntry>();
   mapping->view = {.offset = slice.start, .iova = {.length = slice.length}};
@@ -166,6 +172,7 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   std::shared_ptr<AddressSpace> ioas;
   std::shared_ptr<const DmaBuf> dma_buf;
   std::shared_ptr<const UniqueFd> memory;
+  std::optional<PciAddress> exporter;
   Range iova;
   Access access = Access::kRead;
   uint64_t file_offset = 0;
@@ -176,6 +183,7 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
     ioas = tables.spaces.at(mapping->view.address_space).ioas;
     dma_buf = mapping->dma_buf;
     memory = mapping->memory;
+    exporter = mapping->exporter;
     iova = mapping->view.iova;
     access = mapping->asked;
     file_offset = mapping->file_offset;
@@ -196,6 +204,10 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   CoreLock lock(mutex);
   if (!status.ok()) {
     Abandon(id, std::string(status.message()));
+    // The dma-buf is revoked just now, and p2pd has not done it.
+    if (exporter.has_value() && GetErrorInfo(status).error == ENODEV) {
+      BeginRepair(lock, tables.devices.at(*exporter), /*turn_on=*/true);
+    }
     return status;
   }
   // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.

@@ -9,11 +9,16 @@
 namespace p2pd {
 namespace {
 
+static_assert(static_cast<int>(Access::kRead) == static_cast<int>(AskedAccess::kRead));
+static_assert(static_cast<int>(Access::kWrite) == static_cast<int>(AskedAccess::kWrite));
+static_assert(static_cast<int>(Access::kReadWrite) == static_cast<int>(AskedAccess::kReadWrite));
+
 DeviceFacts FactsOf(const DeviceEntry& device) {
   return {.address = device.view.address,
           .vendor = device.view.vendor,
           .device = device.view.device,
-          .class_code = device.view.class_code};
+          .class_code = device.view.class_code,
+          .numa_node = device.view.numa_node < 0 ? std::nullopt : std::optional<int>(device.view.numa_node)};
 }
 
 absl::Status NoSuch(const std::string& object) {
@@ -81,23 +86,26 @@ Broker::~Broker() {
 // ---- Judging ---------------------------------------------------------------------------------------------
 
 Verdict Core::Judge(const SessionEntry& session, Action action, const DeviceEntry* exporter,
-                    const DeviceEntry* importer, const ExportView* window) const {
+                    const DeviceEntry* importer, const ExportView* window, std::optional<Access> access) const {
   PolicyRequest request = {.subject = session.view.peer.subject, .action = action};
   if (exporter != nullptr) request.exporter = FactsOf(*exporter);
   if (importer != nullptr) request.importer = FactsOf(*importer);
+  const DeviceEntry* const placed = importer != nullptr ? importer : exporter;
+  if (placed != nullptr) request.context = placed->view.context;
   if (window != nullptr) {
     request.window = WindowFacts{.bar = window->window.bar,
                                  .offset = window->window.range.start,
                                  .length = window->window.range.length,
                                  .control = window->control};
   }
+  if (access.has_value()) request.access = static_cast<AskedAccess>(*access);
   return policy->Judge(request);
 }
 
 absl::StatusOr<Verdict> Core::Permit(const SessionEntry& session, Action action, const std::string& object,
-                                     const DeviceEntry* exporter, const DeviceEntry* importer,
-                                     const ExportView* window) const {
-  Verdict verdict = Judge(session, action, exporter, importer, window);
+                                     const DeviceEntry* exporter, const DeviceEntry* importer, const ExportView* window,
+                                     std::optional<Access> access) const {
+  Verdict verdict = Judge(session, action, exporter, importer, window, access);
   if (verdict.allowed) return verdict;
   std::string target = object;
   if (importer != nullptr) absl::StrAppend(&target, " for devices/", importer->view.address.ToString());

@@ -94,6 +94,7 @@ absl::Status Recovery::AdoptDevice(const JournalDevice& row) {
     if (device == nullptr) return absl::OkStatus();
     device->view.generation = row.generation;
     device->scrubbed = row.scrubbed;
+    device->holds_data = row.holds_data;
     if (row.fd_name.empty()) {
       if (row.driver.has_value()) core_.cut_off.emplace_back(row.address, *row.driver);
       if (row.state == DeviceState::kTainted) device->view.state = row.state;

@@ -14,6 +14,10 @@ namespace {
 constexpr absl::Duration kPatience = absl::Milliseconds(500);
 constexpr absl::Duration kLookForHolders = absl::Seconds(1);
 
+// What a reset of a device that is being unbound comes to: the kernel resets nothing then, at its last close neither,
+// but has revoked every dma-buf of it by the time it says so.
+constexpr char kNoResetNow[] = "revoke its dma-bufs (the kernel resets nothing while it unbinds)";
+
 std::string GoneBecause(const std::vector<FileHolder>& holders) {
   if (holders.empty()) return "the kernel took it back (unbind or unplug)";
   return absl::StrCat("the kernel wants it back (unbind or unplug), and waits: ", Describe(holders),
@@ -42,11 +46,27 @@ void Core::CloseForGood(OperationId id, const PciAddress& address) {
   }
   if (vfio != nullptr) {
     RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
-    // Its close resets nothing while the device is being unbound.
-    Scrub(id, *vfio).IgnoreError();
+    // Whoever removes it waits: its memory is cleared when it comes back.
+    RunStep(id, "interrupts off", [&] { return vfio->DisableInterrupts(); }).IgnoreError();
+    RunStep(id, "flush posted writes", [&] { return vfio->FlushPostedWrites(); }).IgnoreError();
+    if (vfio->can_reset()) ResetLeaving(id, *vfio);
     vfio.reset();
   }
-  const auto file = Close(id, address, /*scrubbed=*/false);
+  LetGo(address, Close(id, address, /*scrubbed=*/false));
+}
+
+void Core::ResetLeaving(OperationId id, const VfioDevice& vfio) {
+  const absl::Duration began = scheduler.Now();
+  const absl::Status reset = vfio.Reset();
+  CoreLock lock(mutex);
+  OperationEntry& operation = tables.operations.at(id);
+  if (IsTransient(reset)) return AddStep(operation, kNoResetNow, began, absl::OkStatus());
+  AddStep(operation, "reset", began, reset);
+}
+
+bool Core::IsOffered(const PciAddress& address) const { return Sysfs(options.sysfs_root).FindCdev(address).ok(); }
+
+void Core::LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) {
   std::vector<FileHolder> holders;
   if (file.has_value()) holders = options.find_holders(*file);
   CoreLock lock(mutex);
@@ -120,6 +140,7 @@ void Core::TakeIn(const std::vector<SysfsDevice>& found) {
       const auto there = std::find_if(managed.begin(), managed.end(),
                                       [address = address](const SysfsDevice& d) { return d.address == address; });
       const bool offered = there != managed.end() && !there->cdev.empty();
+      if (offered) device.sysfs.has_sriov = there->has_sriov;
       const DeviceState state = device.view.state;
       if (!offered && device.vfio != nullptr) {
         device.removal_pending = true;
@@ -185,6 +206,7 @@ void Core::Welcome(const PciAddress& address) {
       if (self->tables.devices.at(address).view.state != DeviceState::kGone) return;
     }
     const absl::Status bound = self->BindAfresh(address);
+    if (!bound.ok() && !self->IsOffered(address)) return;  // gone again
     CoreLock lock(self->mutex);
     DeviceEntry& device = self->tables.devices.at(address);
     self->NextGeneration(device);

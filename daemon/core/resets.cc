@@ -39,6 +39,15 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const Reset
     return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, "ResetDevice",
                        "it has no function reset", "see its reset_method in sysfs, or try --scope=bus");
   }
+  if (device->sysfs.has_sriov) {
+    lock.After(
+        [self = shared_from_this(), id = session.view.id, address = args.device, finish = std::move(finish)]() mutable {
+          self->scheduler.Run([self, id, address, finish = std::move(finish)]() mutable {
+            self->FindVirtualFunctions(id, address, std::move(finish));
+          });
+        });
+    return absl::OkStatus();
+  }
   RevokeOrder order = ResetOrder(session, {args.device});
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
@@ -122,10 +131,11 @@ absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const Pc
   return absl::OkStatus();
 }
 
-void Core::ResetForRestore(OperationId id, const std::vector<PciAddress>& devices) {
+void Core::ResetForRestore(OperationId id) {
   struct Member {
     PciAddress address;
     std::shared_ptr<VfioDevice> vfio;
+    std::shared_ptr<Strand> strand;  // where it is another than this one
   };
   std::vector<Member> members;
   PciAddress asked;
@@ -135,15 +145,27 @@ void Core::ResetForRestore(OperationId id, const std::vector<PciAddress>& device
     const RevokeOrder& order = tables.operations.at(id).order;
     asked = order.devices.front();
     scope = order.scope;
-    for (const PciAddress& address : devices) {
-      members.push_back({.address = address, .vfio = tables.devices.at(address).vfio});
+    const DeviceEntry& first = tables.devices.at(asked);
+    for (const PciAddress& address : order.devices) {
+      const DeviceEntry& device = tables.devices.at(address);
+      members.push_back({.address = address, .vfio = device.vfio});
+      if (device.view.context != first.view.context) members.back().strand = tables.ContextOf(device).strand;
     }
   }
   const auto step = [&](absl::string_view what, const Member& member) {
     return members.size() == 1 ? std::string(what) : absl::StrCat(what, ": ", member.address.ToString());
   };
+  const auto run = [&](const Member& member, absl::string_view what, absl::FunctionRef<absl::Status()> call) {
+    absl::Status status;
+    const auto work = [&] { status = RunStep(id, step(what, member), call); };
+    member.strand == nullptr ? work() : RunOn(member.strand, work);
+    return status;
+  };
   for (const Member& member : members) {
-    RunStep(id, step("flush posted writes", member), [&] { return member.vfio->FlushPostedWrites(); }).IgnoreError();
+    run(member, "flush posted writes", [&] { return member.vfio->FlushPostedWrites(); }).IgnoreError();
+    // The reset of its physical function does not revoke what is exported of it; this does.
+    if (scope == ResetScope::kBus || member.address == asked) continue;
+    run(member, "memory decode off", [&] { return member.vfio->config().SetMemoryDecode(false); }).IgnoreError();
   }
   absl::Status reset;
   for (const Member& member : members) {
@@ -160,7 +182,7 @@ void Core::ResetForRestore(OperationId id, const std::vector<PciAddress>& device
   // A failed reset has revoked too: the mappings are put back in either case, once memory decode is on.
   for (const Member& member : members) {
     const absl::Status decode =
-        RunStep(id, step("memory decode on", member), [&] { return member.vfio->config().SetMemoryDecode(true); });
+        run(member, "memory decode on", [&] { return member.vfio->config().SetMemoryDecode(true); });
     CoreLock lock(mutex);
     DeviceEntry& device = tables.devices.at(member.address);
     OperationEntry& operation = tables.operations.at(id);

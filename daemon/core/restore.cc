@@ -9,6 +9,18 @@
 
 namespace p2pd {
 
+struct Core::Restoring {
+  MappingId mapping;
+  std::shared_ptr<AddressSpace> ioas;
+  std::shared_ptr<const DmaBuf> dma_buf;
+  Range iova;
+  Access access = Access::kRead;
+  uint64_t file_offset = 0;
+  bool dead_area = false;
+  bool uncertain = false;
+  absl::Status status;
+};
+
 void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
   operation.phase_began = scheduler.Now();
   std::vector<MappingId> back;
@@ -30,60 +42,68 @@ void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
 }
 
 void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) {
-  for (MappingId mapping : mappings) RestoreOne(id, mapping);
+  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
+    RestoreSome(id, absl::MakeSpan(mappings).subspan(i, kMappingsAHold));
+  }
 }
 
-void Core::RestoreOne(OperationId id, MappingId mapping) {
-  std::shared_ptr<AddressSpace> ioas;
-  std::shared_ptr<const DmaBuf> dma_buf;
-  Range iova;
-  Access access = Access::kRead;
-  uint64_t file_offset = 0;
-  bool dead_area = false;
-  bool uncertain = false;
+void Core::RestoreSome(OperationId id, absl::Span<const MappingId> mappings) {
+  std::vector<Restoring> work;
   {
     CoreLock lock(mutex);
-    MappingEntry* entry = tables.FindMapping(mapping);
-    if (entry == nullptr || entry->view.state == MappingState::kLost) return;
-    const SessionEntry* owner = tables.FindSession(entry->view.session);
-    if (owner == nullptr || owner->ended) return;  // its end takes the mapping
-    dead_area = entry->live;                       // UNMAP had failed
-    uncertain = entry->uncertain;
-    ioas = tables.spaces.at(entry->view.address_space).ioas;
-    dma_buf = entry->dma_buf;
-    iova = entry->view.iova;
-    access = entry->asked;
-    file_offset = entry->file_offset;
-    entry->live = true;
-    entry->phase = JournalMapping::Phase::kMapping;
-    Note(*entry);
+    for (const MappingId mapping : mappings) PrepareRestore(mapping, work);
   }
-  absl::Status status;
-  if (dma_buf == nullptr) status = absl::UnavailableError("its window could not be exported anew");
-  if (dead_area) {
-    const absl::Status unmapped = ioas->Unmap(iova);
-    dead_area = !unmapped.ok() && !(uncertain && absl::IsNotFound(unmapped));
-    if (dead_area) status = unmapped;
-  }
-  for (int i = 0; status.ok() && i < kKernelAttempts; ++i) {
-    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, iova, access);
-    if (mapped.ok()) break;
-    if (!IsTransient(mapped) || i + 1 == kKernelAttempts) status = mapped;
-  }
+  for (Restoring& one : work) CarryOutRestore(one);
   CoreLock lock(mutex);
+  for (const Restoring& one : work) NoteRestored(id, one);
+}
+
+void Core::PrepareRestore(MappingId mapping, std::vector<Restoring>& work) {
   MappingEntry* entry = tables.FindMapping(mapping);
+  if (entry == nullptr || entry->view.state == MappingState::kLost) return;
+  const SessionEntry* owner = tables.FindSession(entry->view.session);
+  if (owner == nullptr || owner->ended) return;  // its end takes the mapping
+  work.push_back({.mapping = mapping,
+                  .ioas = tables.spaces.at(entry->view.address_space).ioas,
+                  .dma_buf = entry->dma_buf,
+                  .iova = entry->view.iova,
+                  .access = entry->asked,
+                  .file_offset = entry->file_offset,
+                  .dead_area = entry->live,  // UNMAP had failed
+                  .uncertain = entry->uncertain});
+  entry->live = true;
+  entry->phase = JournalMapping::Phase::kMapping;
+  Note(*entry);
+}
+
+void Core::CarryOutRestore(Restoring& one) {
+  if (one.dma_buf == nullptr) one.status = absl::UnavailableError("its window could not be exported anew");
+  if (one.dead_area) {
+    const absl::Status unmapped = one.ioas->Unmap(one.iova);
+    one.dead_area = !unmapped.ok() && !(one.uncertain && absl::IsNotFound(unmapped));
+    if (one.dead_area) one.status = unmapped;
+  }
+  for (int i = 0; one.status.ok() && i < kKernelAttempts; ++i) {
+    const absl::Status mapped = one.ioas->Map(one.dma_buf->fd, one.file_offset, one.iova, one.access);
+    if (mapped.ok()) break;
+    if (!IsTransient(mapped) || i + 1 == kKernelAttempts) one.status = mapped;
+  }
+}
+
+void Core::NoteRestored(OperationId id, const Restoring& done) {
+  MappingEntry* entry = tables.FindMapping(done.mapping);
   if (entry == nullptr) return;
   entry->uncertain = false;
   using Phase = JournalMapping::Phase;
-  entry->phase = status.ok() ? Phase::kMapped : dead_area ? Phase::kUnmapping : Phase::kUnmapped;
-  if (status.ok()) {
+  entry->phase = done.status.ok() ? Phase::kMapped : done.dead_area ? Phase::kUnmapping : Phase::kUnmapped;
+  if (done.status.ok()) {
     entry->view.state = MappingState::kActive;
     entry->view.state_reason.clear();
   } else {
     // A dead area that could not be removed is still there: its IOVA stays taken.
-    entry->live = dead_area;
+    entry->live = done.dead_area;
     entry->view.state = Next(entry->view.state, MappingEvent::kRestoreFailed).value_or(MappingState::kLost);
-    entry->view.state_reason = std::string(status.message());
+    entry->view.state_reason = std::string(done.status.message());
   }
   Note(*entry);
   tables.Changed(*entry);

@@ -21,6 +21,13 @@ constexpr size_t kFewMappings = 4;  // so many are unmapped on the thread that a
 
 }  // namespace
 
+struct Core::Unmapping {
+  MappingId mapping;
+  std::shared_ptr<AddressSpace> ioas;  // none: the kernel does not have it
+  Range iova;
+  absl::Status status;
+};
+
 OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   const OperationId id(tables.NextId());
   ledger.Begin();
@@ -108,7 +115,7 @@ void Core::CutOffDriver(CoreLock& lock, OperationEntry& operation) {
   // Whoever drove the device is not asked: its DMA ends now, while the others still have their time.
   const OperationId id = operation.view.id;
   for (const PciAddress& address : operation.order.devices) {
-    lock.Post(tables.ContextOf(tables.devices.at(address)).strand, [self = shared_from_this(), id, address] {
+    PostElsewhere(lock, tables.ContextOf(tables.devices.at(address)).strand, [self = shared_from_this(), id, address] {
       std::shared_ptr<VfioDevice> vfio;
       {
         CoreLock look(self->mutex);
@@ -157,7 +164,7 @@ void Core::BeginUnmap(CoreLock& lock, OperationEntry& operation) {
     Advance(tables.devices.at(address), DeviceEvent::kQuiesceEnded);
   }
   operation.phase_began = scheduler.Now();
-  RunGroups(lock, operation, operation.order.mappings, &Core::UnmapGroup, &Core::BeginContexts);
+  RunGroups(lock, operation, operation.order.mappings, &Core::UnmapGroup, &Core::EndUnmap);
 }
 
 void Core::RunGroups(CoreLock& lock, OperationEntry& operation, const std::vector<MappingId>& mappings, GroupTask task,
@@ -189,34 +196,41 @@ void Core::TaskDone(OperationId id, Phase next) {
 }
 
 void Core::UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) {
-  for (MappingId mapping : mappings) UnmapOne(id, mapping);
+  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
+    UnmapSome(id, absl::MakeSpan(mappings).subspan(i, kMappingsAHold));
+  }
 }
 
-void Core::UnmapOne(OperationId id, MappingId mapping) {
-  std::shared_ptr<AddressSpace> ioas;
-  Range iova;
+void Core::UnmapSome(OperationId id, absl::Span<const MappingId> mappings) {
+  std::vector<Unmapping> work;
   {
     CoreLock lock(mutex);
-    MappingEntry* entry = tables.FindMapping(mapping);
-    if (entry == nullptr) return;
-    if (entry->live) {
+    for (const MappingId mapping : mappings) {
+      MappingEntry* entry = tables.FindMapping(mapping);
+      if (entry == nullptr) continue;
+      Unmapping& one = work.emplace_back(Unmapping{.mapping = mapping});
+      if (!entry->live) continue;
       // An intent that cannot be noted forbids many things, but not this.
       entry->phase = JournalMapping::Phase::kUnmapping;
       Note(*entry);
-      ioas = tables.spaces.at(entry->view.address_space).ioas;
-      iova = entry->view.iova;
+      one.ioas = tables.spaces.at(entry->view.address_space).ioas;
+      one.iova = entry->view.iova;
     }
   }
-  absl::Status status;
-  for (int i = 0; ioas != nullptr && i < kKernelAttempts; ++i) {
-    status = ioas->Unmap(iova);
-    if (!IsTransient(status)) break;
+  for (Unmapping& one : work) {
+    for (int i = 0; one.ioas != nullptr && i < kKernelAttempts; ++i) {
+      one.status = one.ioas->Unmap(one.iova);
+      if (!IsTransient(one.status)) break;
+    }
   }
   CoreLock lock(mutex);
-  MappingEntry* entry = tables.FindMapping(mapping);
-  OperationEntry& operation = tables.operations.at(id);
+  for (const Unmapping& one : work) NoteUnmapped(tables.operations.at(id), one);
+}
+
+void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
+  MappingEntry* entry = tables.FindMapping(done.mapping);
   if (entry == nullptr) return;
-  if (entry->uncertain && absl::IsNotFound(status)) status = absl::OkStatus();
+  const absl::Status status = entry->uncertain && absl::IsNotFound(done.status) ? absl::OkStatus() : done.status;
   if (!status.ok()) {
     entry->view.state_reason = std::string(status.message());
     if (operation.view.error.empty()) operation.view.error = entry->view.state_reason;
@@ -274,7 +288,7 @@ void Core::DropExport(ExportEntry& entry) {
 
 // ---- Address spaces and devices --------------------------------------------------------------------------
 
-void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
+void Core::EndUnmap(CoreLock& lock, OperationEntry& operation) {
   if (!operation.order.mappings.empty()) {
     AddStep(operation, absl::StrCat("unmap ", operation.order.mappings.size()), operation.phase_began,
             operation.view.error.empty() ? absl::OkStatus() : absl::InternalError(operation.view.error));
@@ -284,6 +298,11 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
     const auto entry = tables.exports.find(id);
     if (entry != tables.exports.end() && entry->second.mappings.empty()) End(entry->second);
   }
+  if (sleeping && operation.order.kind == OperationKind::kSleep) return Park(lock, operation);
+  BeginContexts(lock, operation);
+}
+
+void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   std::set<std::string> contexts;
   for (AddressSpaceId id : operation.order.spaces) {
     if (const auto space = tables.spaces.find(id); space != tables.spaces.end()) {
@@ -292,6 +311,8 @@ void Core::BeginContexts(CoreLock& lock, OperationEntry& operation) {
   }
   for (const PciAddress& address : operation.order.devices) {
     contexts.insert(tables.devices.at(address).view.context);
+    // One call resets them all.
+    if (operation.order.restore && operation.order.kind == OperationKind::kReset) break;
   }
   operation.outstanding = static_cast<int>(contexts.size());
   operation.phase_began = scheduler.Now();
@@ -367,6 +388,7 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   ForgetOldReceipts();
   ForgetSettled();
   for (const PciAddress& address : pending) BeginPending(lock, tables.devices.at(address));
+  if (sleeping) GoToSleep(lock);
   CheckIdle(lock);
 }
 

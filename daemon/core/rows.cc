@@ -25,6 +25,7 @@ JournalDevice RowOf(const DeviceEntry& device) {
           .driver = device.view.driver,
           .granted = device.granted,
           .scrubbed = device.scrubbed,
+          .holds_data = device.holds_data,
           .resume = device.resume};
 }
 

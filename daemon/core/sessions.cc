@@ -265,6 +265,8 @@ void Broker::RevokeSession(SessionId session, const std::string& request_id, Ses
 void Broker::Stop(Task done) {
   CoreLock lock(core_->mutex);
   core_->stopping = true;
+  core_->sleeping = false;
+  core_->WakeUp(lock);
   core_->when_idle = std::move(done);
   std::vector<SessionId> ids;
   for (const auto& [id, session] : core_->tables.sessions) ids.push_back(id);

@@ -75,6 +75,7 @@ struct DeviceEntry {
   bool error_pending = false;                                 // it told of an error meanwhile
   bool removal_pending = false;                               // the kernel wants it back, likewise
   bool scrubbed = false;                                      // reset since its last driver
+  bool holds_data = false;                                    // its memory was not cleared since its last driver
   std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;  // while it is bound
 };
@@ -134,6 +135,7 @@ struct RevokeOrder {
   ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back
   bool restore = false;                      // put the mappings back; else they are gone, and devices are bound afresh
   bool leave = false;                        // devices are closed and not bound again
+  bool turn_on = false;                      // memory decode was turned off, and is to be on again
   std::optional<absl::Duration> deadline;    // for the acks, where it is not the usual one
   std::optional<SessionId> exempt;           // not asked to stop: it asks itself, or it is dead
   std::optional<SessionId> ending;           // to be forgotten at the end
@@ -150,6 +152,7 @@ struct OperationEntry {
   std::set<SessionId> waiting;  // for their acks
   std::set<SessionId> late;     // acked after they had been cut off
   bool quiescing = false;
+  bool parked = false;                              // has unmapped everything, and waits for the system to wake
   int outstanding = 0;                              // tasks of the current phase
   absl::flat_hash_map<MappingId, size_t> outcomes;  // where in view.mappings
 };

@@ -161,6 +161,7 @@ enum class OperationKind {
   kRecovery = 6,
   kDeviceError = 7,
   kUnplug = 8,
+  kSleep = 9,
 };
 enum class OperationState { kRunning = 1, kSucceeded = 2, kFailed = 3 };
 

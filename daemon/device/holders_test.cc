@@ -77,6 +77,13 @@ TEST_F(HoldersTest, DoesNotFindWhoHasLetGo) {
   EXPECT_FALSE(Holds(child.pid()));
 }
 
+TEST_F(HoldersTest, DoesNotFindWhoHasAnotherFileOfTheSameFileSystem) {
+  const UniqueFd other(memfd_create("device", MFD_CLOEXEC));  // of the same name, too
+  const Child child([this] { file_.Reset(); });
+  EXPECT_EQ(IdentityOf(other)->file_system, identity_.file_system);
+  EXPECT_FALSE(Holds(child.pid()));
+}
+
 TEST_F(HoldersTest, ACharacterDeviceIsTheSameByWhateverNode) {
   const UniqueFd zero(open("/dev/zero", O_RDONLY | O_CLOEXEC));
   const UniqueFd again(open("/dev/zero", O_WRONLY | O_CLOEXEC));

@@ -73,6 +73,7 @@ bool OnRootBus(const fs::path& link, const PciAddress& address) {
 }
 
 SysfsDevice ReadDevice(const fs::path& dir, const PciAddress& address) {
+  std::error_code error;
   SysfsDevice device = {
       .address = address,
       .vendor = static_cast<uint16_t>(ReadHex(dir / "vendor")),
@@ -82,6 +83,7 @@ SysfsDevice ReadDevice(const fs::path& dir, const PciAddress& address) {
       .cdev = FindCdev(dir),
       .on_root_bus = OnRootBus(dir, address),
       .is_virtual_function = !LinkName(dir / "physfn").empty(),
+      .has_sriov = fs::exists(dir / "sriov_totalvfs", error),
       .resources = ReadResources(dir / "resource"),
   };
   if (int group = 0; absl::SimpleAtoi(LinkName(dir / "iommu_group"), &group)) device.iommu_group = group;
@@ -104,6 +106,16 @@ absl::StatusOr<std::vector<SysfsDevice>> Sysfs::Scan() const {
   std::sort(devices.begin(), devices.end(),
             [](const SysfsDevice& a, const SysfsDevice& b) { return a.address < b.address; });
   return devices;
+}
+
+std::vector<SysfsDevice> Sysfs::VirtualFunctionsOf(const PciAddress& address) const {
+  const fs::path top = fs::path(root_) / "bus/pci/devices";
+  std::vector<SysfsDevice> functions;
+  for (int i = 0;; ++i) {
+    const auto function = PciAddress::Parse(LinkName(top / address.ToString() / absl::StrCat("virtfn", i)));
+    if (!function.ok()) return functions;
+    functions.push_back(ReadDevice(top / function->ToString(), *function));
+  }
 }
 
 absl::StatusOr<std::string> Sysfs::FindCdev(const PciAddress& address) const {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct SysfsDevice {
   int numa_node = -1;
   bool on_root_bus = false;
   bool is_virtual_function = false;
+  bool has_sriov = false;              // can have virtual functions
   std::vector<PciResource> resources;  // lines 0 to 5 are the BARs; later lines ROM and bridge windows
 };
 
@@ -48,6 +50,9 @@ class Sysfs {
   // Every PCI function, by address. Errors: NotFound (no PCI bus under this root). A function that vanishes
   // while it is read is left out.
   absl::StatusOr<std::vector<SysfsDevice>> Scan() const;
+
+  // The virtual functions that are enabled of this function, by number; none where it cannot have any.
+  std::vector<SysfsDevice> VirtualFunctionsOf(const PciAddress& address) const;
 
   // The character device that VFIO offers for the function now ("vfio3"). Errors: FailedPrecondition.
   absl::StatusOr<std::string> FindCdev(const PciAddress& address) const;

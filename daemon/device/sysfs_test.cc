@@ -68,6 +68,27 @@ TEST_F(SysfsTest, ReadsAFunctionAsTheKernelDescribesIt) {
   EXPECT_THAT(BusWindows(*devices), ElementsAre(Range{0xfe800000, 0x4000}, Range{0xf000000000, 0x4000000}));
 }
 
+TEST_F(SysfsTest, FindsTheVirtualFunctionsThatAreEnabledWhoeverHasThem) {
+  const fs::path physical = Add("pci0000:00/0000:00:01.0", "0000:01:00.0", 7);
+  Write(physical / "sriov_totalvfs", "4\n");
+  EXPECT_TRUE(Sysfs(root_).VirtualFunctionsOf(Address("0000:01:00.0")).empty());
+  for (const char* const address : {"0000:01:00.4", "0000:01:00.5"}) {
+    const fs::path function = Add("pci0000:00/0000:00:01.0", address, 8);
+    fs::create_directory_symlink("../0000:01:00.0", function / "physfn");
+    fs::create_directory_symlink(fs::path("..") / address,
+                                 physical / (std::string("virtfn") + (address[11] == '4' ? "0" : "1")));
+  }
+  fs::create_directory_symlink("../../../bus/pci/drivers/nvme", root_ / "bus/pci/devices/0000:01:00.5/driver");
+  const std::vector<SysfsDevice> functions = Sysfs(root_).VirtualFunctionsOf(Address("0000:01:00.0"));
+  ASSERT_EQ(functions.size(), 2u);
+  EXPECT_EQ(functions[0].address, Address("0000:01:00.4"));
+  EXPECT_EQ(functions[0].driver, "");
+  EXPECT_EQ(functions[1].driver, "nvme");
+  EXPECT_TRUE(functions[1].is_virtual_function);
+  EXPECT_FALSE(functions[1].has_sriov);
+  EXPECT_TRUE(Sysfs(root_).Scan()->front().has_sriov);
+}
+
 TEST_F(SysfsTest, NeverOffersADeviceThatHasNoIommu) {
   fs::create_directories(Add("pci0000:00", "0000:00:02.0", 1) / "vfio-dev/noiommu-vfio0");
   EXPECT_EQ(Sysfs(root_).Scan()->front().cdev, "");

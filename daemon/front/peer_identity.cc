@@ -89,6 +89,7 @@ absl::StatusOr<Peer> IdentifyPeer(FdRef connection) {
   // 0: a process of a PID namespace that is not below ours. It has no number here, and so no name.
   if (credentials.pid > 0) {
     peer.identity.subject.unit = UnitOf(credentials.pid);
+    peer.identity.subject.user_unit = UserUnitOf(credentials.pid);
     peer.identity.pid = credentials.pid;
     peer.identity.comm = CommOf(credentials.pid);
   }

@@ -26,7 +26,7 @@ void Write(const Range& range, journal::Range& out) {
 void Write(const JournalSession& row, journal::Entry& entry) {
   journal::Session& out = *entry.mutable_session();
   // By number, so that a field which is added there does not compile until it is written here, and read.
-  const auto& [uid, gid, groups, unit, label] = row.peer.subject;
+  const auto& [uid, gid, groups, unit, label, user_unit] = row.peer.subject;
   const auto& [subject, pid, comm, client] = row.peer;
   out.set_id(row.id.value());
   out.set_token(row.token);
@@ -35,6 +35,7 @@ void Write(const JournalSession& row, journal::Entry& entry) {
   out.mutable_groups()->Add(groups.begin(), groups.end());
   out.set_unit(unit);
   out.set_label(label);
+  if (user_unit.has_value()) out.set_user_unit(*user_unit);
   out.set_pid(pid);
   out.set_comm(comm);
   out.set_client(client);
@@ -66,6 +67,7 @@ void Write(const JournalDevice& row, journal::Entry& entry) {
   if (row.driver.has_value()) out.set_driver(row.driver->value());
   out.set_granted(row.granted);
   out.set_scrubbed(row.scrubbed);
+  out.set_holds_data(row.holds_data);
   if (row.resume.has_value()) out.set_resume(row.resume->value());
 }
 

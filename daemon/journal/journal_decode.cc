@@ -75,7 +75,8 @@ JournalSession Read(const journal::Session& in, Reader&) {
                                .gid = in.gid(),
                                .groups = {in.groups().begin(), in.groups().end()},
                                .unit = in.unit(),
-                               .label = in.label()},
+                               .label = in.label(),
+                               .user_unit = in.has_user_unit() ? std::optional(in.user_unit()) : std::nullopt},
                    .pid = in.pid(),
                    .comm = in.comm(),
                    .client = in.client()},
@@ -98,7 +99,8 @@ JournalDevice Read(const journal::Device& in, Reader& reader) {
                        .state = reader.OneOf<DeviceState>(in.state()),
                        .state_reason = in.state_reason(),
                        .granted = in.granted(),
-                       .scrubbed = in.scrubbed()};
+                       .scrubbed = in.scrubbed(),
+                       .holds_data = in.holds_data()};
   if (in.has_driver()) row.driver = SessionId(in.driver());
   if (in.has_resume()) row.resume = OperationId(in.resume());
   return row;

@@ -27,6 +27,8 @@ inline constexpr absl::string_view kDeviceRecovered = "3faf403e570244eca117a69f8
 inline constexpr absl::string_view kOperationSlow = "5bfe9b0f0a194677b14966c5cba77f41";
 // Policy refused a request.
 inline constexpr absl::string_view kPolicyDenied = "7cdb85fc603d4ca19dd1183952475754";
+// polkit refused a call over D-Bus.
+inline constexpr absl::string_view kPolkitDenied = "8d10b6644a3f4be5a441b80412ac7621";
 // Somebody asked p2pd, over D-Bus, to act on what is not theirs.
 inline constexpr absl::string_view kAdminCall = "9dcbf395f4894845a2825249473d3497";
 // A mapping could not be put back after a reset.

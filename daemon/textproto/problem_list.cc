@@ -40,4 +40,13 @@ absl::Status ProblemList::ToStatus() const {
                    what);
 }
 
+absl::Status JoinProblems(absl::Status first, const absl::Status& other) {
+  if (first.ok()) return other;
+  if (other.ok()) return first;
+  absl::Status joined(first.code(), absl::StrCat(first.message(), "\n", other.message()));
+  first.ForEachPayload(
+      [&joined](absl::string_view url, const absl::Cord& payload) { joined.SetPayload(url, payload); });
+  return joined;
+}
+
 }  // namespace p2pd

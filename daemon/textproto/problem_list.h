@@ -36,6 +36,9 @@ class ProblemList {
   int count_ = 0;
 };
 
+// What is wrong with several files: the first error, which then says what is wrong with the other too.
+absl::Status JoinProblems(absl::Status first, const absl::Status& other);
+
 }  // namespace p2pd
 
 #endif  // P2PD_DAEMON_TEXTPROTO_PROBLEM_LIST_H_

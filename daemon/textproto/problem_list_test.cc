@@ -45,5 +45,14 @@ TEST(ProblemListTest, AFloodOfProblemsIsCounted) {
   EXPECT_THAT(message, EndsWith("f: 980 more problems"));
 }
 
+TEST(ProblemListTest, WhatIsWrongWithSeveralFilesIsOneError) {
+  const absl::Status a = absl::NotFoundError("a: is not there");
+  const absl::Status b = absl::InvalidArgumentError("b:1:2: oops");
+  EXPECT_EQ(JoinProblems(absl::OkStatus(), absl::OkStatus()), absl::OkStatus());
+  EXPECT_EQ(JoinProblems(a, absl::OkStatus()), a);
+  EXPECT_EQ(JoinProblems(absl::OkStatus(), b), b);
+  EXPECT_EQ(JoinProblems(a, b), absl::NotFoundError("a: is not there\nb:1:2: oops"));
+}
+
 }  // namespace
 }  // namespace p2pd

@@ -9,7 +9,8 @@ namespace p2pd {
 namespace {
 
 constexpr char kRuleFields[] =
-    "is unknown here, expected one of name, effect, action, subject, exporter, importer, limits";
+    "is unknown here, expected one of name, effect, action, subject, exporter, importer, limits, when, "
+    "unsupported_path";
 
 std::string ErrorOf(const std::string& text) {
   ProblemList problems("p");
@@ -24,14 +25,14 @@ std::string ErrorOf(const std::string& text) {
 TEST(SyntaxErrorsTest, AnUnknownFieldIsPlacedWhereItStands) {
   EXPECT_EQ(ErrorOf("rule {\n  actions: MAP\n}"), std::string("p:2:3: \"actions\" ") + kRuleFields);
   EXPECT_EQ(ErrorOf("rule {\n  subjects\n\n  {\n  }\n}"), std::string("p:2:3: \"subjects\" ") + kRuleFields);
-  EXPECT_EQ(ErrorOf("rules {}"), "p:1:1: \"rules\" is unknown here, expected one of rule");
+  EXPECT_EQ(ErrorOf("rules {}"), "p:1:1: \"rules\" is unknown here, expected one of rule, device_set");
 }
 
 TEST(SyntaxErrorsTest, AnUnknownValueIsPlacedWhereItStandsNotAtTheNextLine) {
   EXPECT_EQ(ErrorOf("rule {\n  effect: PERMIT\n\n\n  name: \"a\"\n}"),
             "p:2:11: \"PERMIT\" is unknown here, expected one of ALLOW, DENY");
-  EXPECT_EQ(ErrorOf("rule { limits { scrub: ZERO } }"),
-            "p:1:24: \"ZERO\" is unknown here, expected one of RESET, NONE");
+  EXPECT_EQ(ErrorOf("rule { limits { scrub: WIPE } }"),
+            "p:1:24: \"WIPE\" is unknown here, expected one of RESET, NONE, ZERO");
   EXPECT_EQ(ErrorOf("rule {\n  action: [MAP,\n  MAPP] }"),
             "p:3:3: \"MAPP\" is unknown here, expected one of OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, "
             "MAP_MEMORY, DRIVE, RESET, ADMIN");

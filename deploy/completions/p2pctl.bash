@@ -51,6 +51,7 @@ _p2pctl_choices() {
     "operation show") _p2pctl_ask operations ;;
     revoke) _p2pctl_names sessions && _p2pctl_names exports ;;
     acquire) _p2pctl_windows ;;
+    policy) echo check test ;;
     esac
 }
 
@@ -63,7 +64,7 @@ _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
     local commands="status ping devices device topology sessions session exports export address-spaces mappings"
-    commands+=" operations operation watch acquire renew release run reset revoke"
+    commands+=" operations operation watch acquire renew release run reset revoke policy"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
     local operands choices i
     for ((i = 1; i < cword; i++)); do
@@ -88,6 +89,9 @@ _p2pctl() {
         $split && return
         if [[ $cur == -* ]]; then
             choices="$options $(_p2pctl_options "${operands[@]}")"
+        elif [[ "${operands[*]}" == "policy "* ]]; then
+            _filedir
+            return
         else
             choices=$(_p2pctl_choices "${operands[@]}")
         fi

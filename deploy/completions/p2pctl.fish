@@ -50,6 +50,10 @@ complete -c p2pctl -n __fish_use_subcommand -a run -d 'Run a command with descri
 complete -c p2pctl -n __fish_use_subcommand -a reset -d 'Reset a device, put mappings of it back'
 complete -c p2pctl -n __fish_use_subcommand -a revoke -d 'End a session, or take an export away'
 
+complete -c p2pctl -n __fish_use_subcommand -a policy -d 'Check or test a policy, without p2pd'
+
+complete -c p2pctl -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check test' -a 'check test'
+complete -c p2pctl -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check test' -F
 complete -c p2pctl -n '__p2pctl_needs_show device session export operation' -a show
 complete -c p2pctl -n '__p2pctl_needs_show device' -a recover
 complete -c p2pctl -n '__p2pctl_shows device' -a '(__p2pctl_ask devices)'

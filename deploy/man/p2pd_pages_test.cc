@@ -13,6 +13,7 @@
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "proto/p2pd/v1/config.pb.h"
+#include "proto/p2pd/v1/policy.pb.h"
 
 namespace p2pd {
 namespace {
@@ -66,6 +67,32 @@ TEST(ManualPageTest, OfTheConfigurationNamesEveryField) {
   const std::string page = Page("p2pd.conf.5");
   for (const std::string& field : fields) EXPECT_THAT(page, HasSubstr(absl::StrCat("\n.TP\n.B ", field, "\n")));
   for (const char* value : {"per_user", "total"}) EXPECT_THAT(page, HasSubstr(absl::StrCat("\n.B ", value, "\n")));
+}
+
+TEST(ManualPageTest, OfThePolicyNamesEveryFieldAndValue) {
+  const std::string page = Page("p2pd-policy.5");
+  const google::protobuf::Descriptor* const messages[] = {
+      v1::PolicyFile::descriptor(), v1::DeviceSet::descriptor(),   v1::Rule::descriptor(),
+      v1::Subject::descriptor(),    v1::DeviceMatch::descriptor(), v1::WindowRange::descriptor(),
+      v1::Conditions::descriptor(), v1::Limits::descriptor(),      v1::PolicyTest::descriptor()};
+  for (const auto* message : messages) {
+    for (int i = 0; i < message->field_count(); ++i) {
+      const auto* field = message->field(i);
+      EXPECT_THAT(page, HasSubstr(absl::StrCat("\n.TP\n.B ", field->name(), "\n"))) << message->full_name();
+      for (int n = 1; field->enum_type() != nullptr && n < field->enum_type()->value_count(); ++n) {
+        EXPECT_THAT(page,
+                    ::testing::ContainsRegex(absl::StrCat("[ (]", field->enum_type()->value(n)->name(), "[ \n]")));
+      }
+    }
+  }
+  for (const auto* message : {v1::Expectation::descriptor(), v1::ExpectedSubject::descriptor(),
+                              v1::ExpectedRequest::descriptor(), v1::ExpectedRequest::Device::descriptor(),
+                              v1::ExpectedRequest::Window::descriptor(), v1::PolicyTest::Identity::descriptor()}) {
+    for (int i = 0; i < message->field_count(); ++i) {
+      EXPECT_THAT(page,
+                  ::testing::ContainsRegex(absl::StrCat("B[RI]? ([^\n]* )?", message->field(i)->name(), "[ \n]")));
+    }
+  }
 }
 
 TEST(ManualPageTest, BothNameTheFiles) {

@@ -50,7 +50,13 @@ std::string Config(const std::string& address) {
   <include>)",
                       policy, R"(</include>
   <policy user=")",
-                      getuid(), R"("><allow own="org.p2pd.Broker1"/></policy>
+                      getuid(), R"(">
+    <allow own="org.p2pd.Broker1"/>
+    <allow own="org.freedesktop.PolicyKit1"/>
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
+    <allow own="org.freedesktop.login1"/>
+    <allow send_destination="org.freedesktop.login1"/>
+  </policy>
 </busconfig>
 )");
 }

@@ -2,7 +2,7 @@
 # p2pd as a systemd service: the unit's exposure, then installed in the VM: socket, status, bus, journal, watchdog, stop
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
-"$P2PD_TOP/tools/packages.sh" build dbus vm
+"$P2PD_TOP/tools/packages.sh" build dbus polkit vm
 deploy=$P2PD_TOP/deploy
 # Tenths: every mark that is left has its reason in the unit.
 systemd-analyze security --offline=true --threshold=25 --no-pager "$deploy/p2pd.service" | tail -n 1

@@ -7,109 +7,27 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
-#include <string>
-#include <thread>
 #include <vector>
 
 #include "daemon/base/errors.h"
 #include "daemon/kernel/linux_kernel.h"
 #include "gtest/gtest.h"
+#include "tests/vm/devices.h"
 
 namespace p2pd {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+using vm::Device;
+using vm::DmaEngine;
+using vm::kCmbBar;
+using vm::kPage;
+using vm::Pattern;
+
 constexpr uint64_t kWindowLength = 1 << 20;
 constexpr uint64_t kMemoryIova = 0x100000;
 constexpr uint64_t kWindowIova = 0x4000000;
-constexpr int kCmbBar = 2;
-
-std::string CdevOf(const std::string& bdf) {
-  for (const auto& entry : std::filesystem::directory_iterator("/sys/bus/pci/devices/" + bdf + "/vfio-dev")) {
-    return entry.path().filename();
-  }
-  return "";
-}
-
-std::vector<uint8_t> Pattern(uint32_t seed) {
-  std::vector<uint8_t> bytes(kPage);
-  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>((seed = seed * 1664525 + 1013904223) >> 24);
-  return bytes;
-}
-
-// A device bound into a context, with memory decode and bus mastering on.
-class Device {
- public:
-  Device(Kernel& kernel, FdRef context, const std::string& bdf) {
-    absl::StatusOr<UniqueFd> fd = kernel.OpenDevice(CdevOf(bdf));
-    EXPECT_TRUE(fd.ok()) << fd.status();
-    fd_ = *std::move(fd);
-    const absl::Status bound = kernel.BindDevice(fd_, context);
-    EXPECT_TRUE(bound.ok()) << bound;
-    uint8_t command[2] = {};
-    EXPECT_TRUE(kernel.ReadConfig(fd_, 4, absl::MakeSpan(command)).ok());
-    command[0] |= 6;
-    EXPECT_TRUE(kernel.WriteConfig(fd_, 4, command).ok());
-    for (int bar = 0; bar < kNumBars; ++bar) bars_.push_back(kernel.GetRegionInfo(fd_, bar).value());
-  }
-
-  FdRef fd() const { return fd_; }
-
-  template <typename T>
-  T Read(int bar, uint64_t offset) const {
-    T value = {};
-    EXPECT_EQ(pread(fd_.get(), &value, sizeof(value), bars_[bar].offset + offset), ssize_t{sizeof(value)});
-    return value;
-  }
-
-  template <typename T>
-  void Write(int bar, uint64_t offset, T value) const {
-    EXPECT_EQ(pwrite(fd_.get(), &value, sizeof(value), bars_[bar].offset + offset), ssize_t{sizeof(value)});
-  }
-
-  std::vector<uint8_t> ReadPage(int bar, uint64_t offset) const {
-    std::vector<uint8_t> page(kPage);
-    EXPECT_EQ(pread(fd_.get(), page.data(), kPage, bars_[bar].offset + offset), ssize_t{kPage});
-    return page;
-  }
-
- private:
-  UniqueFd fd_;
-  std::vector<RegionInfo> bars_;
-};
-
-// QEMU's edu: copies a page from one IOVA to another by way of its own buffer. In halves: QEMU dies of a
-// transfer that ends at the buffer's last byte.
-class DmaEngine : public Device {
- public:
-  using Device::Device;
-
-  void CopyPage(uint64_t from, uint64_t to) const {
-    for (const uint64_t half : {uint64_t{0}, kPage / 2}) {
-      Run(from + half, kBuffer, 1);
-      Run(kBuffer, to + half, 1 | 2);
-    }
-  }
-
- private:
-  static constexpr uint64_t kBuffer = 0x40000;
-
-  void Run(uint64_t source, uint64_t destination, uint64_t command) const {
-    Write<uint64_t>(0, 0x80, source);
-    Write<uint64_t>(0, 0x88, destination);
-    Write<uint64_t>(0, 0x90, kPage / 2);
-    Write<uint64_t>(0, 0x98, command);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while ((Read<uint64_t>(0, 0x98) & 1) != 0) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "edu's DMA never ended";
-      std::this_thread::yield();
-    }
-  }
-};
 
 class P2pTest : public ::testing::Test {
  protected:
@@ -117,8 +35,8 @@ class P2pTest : public ::testing::Test {
     absl::StatusOr<UniqueFd> context = kernel_.OpenContext();
     ASSERT_TRUE(context.ok()) << context.status();
     context_ = *std::move(context);
-    exporter_ = std::make_unique<Device>(kernel_, context_, "0000:01:00.0");
-    engine_ = std::make_unique<DmaEngine>(kernel_, context_, "0000:00:10.0");
+    exporter_ = std::make_unique<Device>(kernel_, Device::Bind(kernel_, context_, "0000:01:00.0"));
+    engine_ = std::make_unique<DmaEngine>(kernel_, Device::Bind(kernel_, context_, "0000:00:10.0"));
     ioas_ = kernel_.AllocIoas(context_).value();
     ASSERT_EQ(kernel_.AttachDevice(engine_->fd(), ioas_), absl::OkStatus());
     memfd_ = UniqueFd(memfd_create("memory", MFD_CLOEXEC));

@@ -40,7 +40,7 @@ install_p2pd() {
   install -D -m 0644 "$deploy/p2pd.tmpfiles" /usr/lib/tmpfiles.d/p2pd.conf
   install -D -m 0644 "$deploy/p2pd.catalog" /usr/lib/systemd/catalog/p2pd.catalog
   install -D -m 0644 "$deploy/org.p2pd.Broker1.conf" /usr/share/dbus-1/system.d/org.p2pd.Broker1.conf
-  install -d -m 0755 /etc/p2pd
+  install -D -m 0644 "$deploy/org.p2pd.Broker1.policy" /usr/share/polkit-1/actions/org.p2pd.Broker1.policy
   systemd-sysusers p2pd.conf
   systemd-tmpfiles --create p2pd.conf
   systemctl daemon-reload

@@ -11,8 +11,8 @@ deploy=$1
 . "$(dirname "$0")/service.sh"
 
 configure() {
-  mkdir -p /etc/p2pd
-  cat >/etc/p2pd/policy.textproto <<'POLICY'
+  install -d -m 0755 /etc/p2pd /etc/p2pd/policy.d
+  cat >/etc/p2pd/policy.d/members.textproto <<'POLICY'
 rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP, MAP_MEMORY, RESET]
        subject { user: "root" group: "p2pd" } }
 rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } subject { user: "root" group: "p2pd" } }
@@ -21,6 +21,16 @@ POLICY
   cat >/etc/p2pd/p2pd.conf <<'CONFIG'
 managed_devices: ["0000:01:00.0", "0000:02:00.0"]
 CONFIG
+}
+
+# What an administrator may add, on top of p2pd's policy.
+refuse_by_polkit() {
+  install -d -m 0755 /etc/polkit-1/rules.d
+  cat >/etc/polkit-1/rules.d/10-p2pd.rules <<'RULE'
+polkit.addRule(function(action, subject) {
+  if (action.id == "org.p2pd.Broker1.reset-device" && subject.user == "nobody") return polkit.Result.NO;
+});
+RULE
 }
 
 as_member() { setpriv --reuid=65534 --regid=65534 --groups="$(getent group p2pd | cut -d: -f3)" "$@"; }
@@ -66,6 +76,11 @@ check "a stranger may not reset" refuses as_stranger busctl call org.p2pd.Broker
   org.p2pd.Broker1.Manager ResetDevice s devices/0000:01:00.0
 check "a member of the group may" as_member busctl call org.p2pd.Broker1 /org/p2pd/Broker1 \
   org.p2pd.Broker1.Manager ResetDevice s devices/0000:01:00.0
+check "polkit may refuse more" refuse_by_polkit
+check "and does, the member, from then on" until_true refuses as_member busctl call org.p2pd.Broker1 /org/p2pd/Broker1 \
+  org.p2pd.Broker1.Manager ResetDevice s devices/0000:01:00.0
+check "the journal has that, too" logged 8d10b6644a3f4be5a441b80412ac7621 '"P2PD_ACTION":"org.p2pd.Broker1.reset-device"'
+check "root is not refused" call_manager ResetDevice s devices/0000:01:00.0
 check "a member may not set the log level" refuses as_member busctl set-property org.p2pd.Broker1 /org/p2pd/Broker1 \
   org.p2pd.Broker1.Manager LogLevel s debug
 check "root may" busctl set-property org.p2pd.Broker1 /org/p2pd/Broker1 org.p2pd.Broker1.Manager LogLevel s debug

@@ -13,8 +13,8 @@ kills=$2
 . "$(dirname "$0")/service.sh"
 
 configure() {
-  mkdir -p /etc/p2pd
-  cat >/etc/p2pd/policy.textproto <<'POLICY'
+  install -d -m 0755 /etc/p2pd /etc/p2pd/policy.d
+  cat >/etc/p2pd/policy.d/everybody.textproto <<'POLICY'
 rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP, MAP_MEMORY, RESET, ADMIN] }
 rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } }
 POLICY

@@ -74,7 +74,10 @@ void PollingWaiter::Poll() {
 
 Verdict OpenPolicy::Judge(const PolicyRequest& request) const {
   const bool allowed = std::find(denied.begin(), denied.end(), request.action) == denied.end();
-  return {.allowed = allowed, .rule = "test", .reason = allowed ? "allowed" : "the test denies it", .scrub = scrub};
+  return {.allowed = allowed,
+          .rule = "test",
+          .reason = allowed ? "allowed" : "the test denies it",
+          .limits = {.scrub = scrub}};
 }
 
 std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root) {

@@ -1,0 +1,59 @@
+// A reset of a physical function takes its virtual functions along: it clears VF Enable, and what the kernel then
+// restores is their place on the bus, not their state (iov.c: sriov_restore_state). VFIO knows nothing of it and
+// revokes nothing of theirs. So they are of the reset's set: asked, unmapped and restored with it; one that somebody
+// else may be using stands in its way.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "daemon/base/errors.h"
+#include "daemon/core/core.h"
+
+namespace p2pd {
+
+void Core::FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish) {
+  const std::vector<SysfsDevice> functions = Sysfs(options.sysfs_root).VirtualFunctionsOf(address);
+  CoreLock lock(mutex);
+  SessionEntry* asking = tables.FindSession(session);
+  const absl::Status status = asking == nullptr || asking->ended
+                                  ? SessionEnded()
+                                  : BeginPhysicalReset(lock, *asking, address, functions, finish);
+  if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
+}
+
+absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                                      const std::vector<SysfsDevice>& functions, Done<OperationView>& finish) {
+  const DeviceEntry& physical = tables.devices.at(address);
+  P2PD_RETURN_IF_ERROR(CheckUsable(physical, "ResetDevice"));
+  std::vector<PciAddress> devices = {address};
+  std::vector<std::string> obstacles;
+  for (const SysfsDevice& function : functions) {
+    const DeviceEntry* device = tables.FindDevice(function.address);
+    if (device == nullptr || device->view.state == DeviceState::kGone) {
+      // What no driver has, nobody uses.
+      if (!function.driver.empty()) {
+        obstacles.push_back(absl::StrCat(function.address.ToString(), " is bound to ", function.driver));
+      }
+      continue;
+    }
+    if (device->view.driver != session.view.id) {
+      P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(function.address), device).status());
+    }
+    if (!CheckUsable(*device, "").ok()) {
+      obstacles.push_back(absl::StrCat(function.address.ToString(), " is ", Name(device->view.state)));
+    }
+    devices.push_back(function.address);
+  }
+  if (!obstacles.empty()) {
+    return DeviceError(physical, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, "ResetDevice",
+                       absl::StrCat("its virtual functions would lose their state: ", absl::StrJoin(obstacles, ", ")),
+                       "unbind those, or disable them (sriov_numvfs)");
+  }
+  RevokeOrder order = ResetOrder(session, std::move(devices));
+  order.done = std::move(finish);
+  Revoke(lock, std::move(order));
+  return absl::OkStatus();
+}
+
+}  // namespace p2pd

@@ -1,0 +1,146 @@
+// A reset of a physical function takes its virtual functions along, or is refused.
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/base/errors.h"
+#include "daemon/core/testing/core_world.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace p2pd {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+// kExporter is a physical function, and kExporter2 a virtual one of it.
+class VirtualFunctionsTest : public ::testing::Test {
+ protected:
+  VirtualFunctionsTest() {
+    std::ofstream(Folder(CoreWorld::kExporter.ToString()) / "sriov_totalvfs") << "8\n";
+    world_.broker->Rescan();
+    world_.scheduler.RunReady();
+    Enable(0, CoreWorld::kExporter2.ToString());
+    world_.Drive(driver_, CoreWorld::kExporter);
+    world_.Drive(virtual_driver_, CoreWorld::kExporter2);
+    world_.Drive(importer_, CoreWorld::kEngine);
+    mapping_ = world_.Map(importer_, world_.Export(importer_, CoreWorld::kExporter2, {0, kMiB}).id,
+                          world_.Space(importer_, CoreWorld::kEngine).id);
+  }
+
+  fs::path Folder(const std::string& address) { return fs::path(world_.sysfs()) / "bus/pci/devices" / address; }
+  void Enable(int number, const std::string& address) {
+    fs::create_symlink("../" + address, Folder(CoreWorld::kExporter.ToString()) / ("virtfn" + std::to_string(number)));
+  }
+  // A virtual function that is not p2pd's.
+  void EnableForeign(const std::string& driver) {
+    fs::create_directory(Folder("0000:01:00.7"));
+    if (!driver.empty()) fs::create_symlink("../../../drivers/" + driver, Folder("0000:01:00.7") / "driver");
+    Enable(1, "0000:01:00.7");
+  }
+  void Begin() {
+    world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
+                               [this](absl::StatusOr<OperationView> got) { reset_ = std::move(got); });
+    world_.scheduler.RunReady();
+  }
+  void Ack(const Client& client) {
+    ASSERT_FALSE(client.channel->quiesces.empty());
+    world_.broker->AckQuiesce(client.id, client.channel->quiesces.back().operation);
+    world_.scheduler.RunReady();
+  }
+  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter2, 0); }
+  DeviceState StateOf(const PciAddress& device) { return world_.broker->GetDevice(device)->state; }
+
+  CoreWorld world_;
+  Client driver_ = world_.Connect(1000);
+  Client virtual_driver_ = world_.Connect(1001);
+  Client importer_ = world_.Connect(1002);
+  MappingView mapping_;
+  std::optional<absl::StatusOr<OperationView>> reset_;
+};
+
+TEST_F(VirtualFunctionsTest, TheirUsersAreAskedAndTheirWindowsUnmappedBeforeTheOneReset) {
+  const int resets = world_.kernel->CallCount(sim::Verb::kResetDevice);
+  Begin();
+  EXPECT_TRUE(Reaches());
+  Ack(virtual_driver_);
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kResetDevice), resets);
+  EXPECT_EQ(StateOf(CoreWorld::kExporter2), DeviceState::kQuiescing);
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value() && reset_->ok());
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kResetDevice), resets + 1);
+  EXPECT_THAT((*reset_)->devices, ElementsAre(CoreWorld::kExporter, CoreWorld::kExporter2));
+}
+
+TEST_F(VirtualFunctionsTest, TheirMappingsComeBackAndTheirDriversSetThemUpAgain) {
+  Begin();
+  Ack(virtual_driver_);
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
+  const MappingView back = *world_.broker->GetMapping(importer_.id, mapping_.id);
+  EXPECT_EQ(back.state, MappingState::kActive);
+  EXPECT_EQ(back.iova, mapping_.iova);
+  EXPECT_EQ(StateOf(CoreWorld::kExporter), DeviceState::kAwaitingDriver);
+  EXPECT_EQ(StateOf(CoreWorld::kExporter2), DeviceState::kAwaitingDriver);
+}
+
+TEST_F(VirtualFunctionsTest, WhatWasExportedOfThemIsRevokedAroundTheReset) {
+  Begin();
+  Ack(virtual_driver_);
+  Ack(importer_);
+  std::vector<std::string> steps;
+  for (const OperationStep& step : (*reset_)->steps) steps.push_back(step.what);
+  EXPECT_THAT(steps, IsSupersetOf({"memory decode off: 0000:03:00.0", "reset", "memory decode on: 0000:03:00.0"}));
+  EXPECT_THAT(steps, Not(::testing::Contains("memory decode off: 0000:01:00.0")));
+}
+
+TEST_F(VirtualFunctionsTest, OneThatAnotherDriverHasIsNamedInTheRefusal) {
+  EnableForeign("nvme");
+  Begin();
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_EQ(GetErrorInfo(reset_->status()).reason, Reason::kDeviceUnusable);
+  EXPECT_THAT(std::string(reset_->status().message()), HasSubstr("0000:01:00.7 is bound to nvme"));
+  EXPECT_TRUE(virtual_driver_.channel->quiesces.empty());
+  EXPECT_EQ(StateOf(CoreWorld::kExporter), DeviceState::kReady);
+}
+
+TEST_F(VirtualFunctionsTest, OneThatNoDriverHasIsInNobodysWay) {
+  EnableForeign("");
+  Begin();
+  Ack(virtual_driver_);
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_TRUE(reset_->ok()) << reset_->status();
+}
+
+TEST_F(VirtualFunctionsTest, OneThatIsBeingResetItselfStandsInTheWay) {
+  world_.broker->ResetDevice(virtual_driver_.id, "own", CoreWorld::kExporter2, [](absl::StatusOr<OperationView>) {});
+  Begin();
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_THAT(std::string(reset_->status().message()), HasSubstr("0000:03:00.0 is QUIESCING"));
+}
+
+TEST_F(VirtualFunctionsTest, WhoeverAsksNeedsTheRightToResetEachThatItDoesNotDrive) {
+  world_.policy->denied = {Action::kReset};
+  Begin();
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_TRUE(absl::IsPermissionDenied(reset_->status())) << reset_->status();
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(VirtualFunctionsTest, AVirtualFunctionIsResetAlone) {
+  world_.broker->ResetDevice(virtual_driver_.id, "own", CoreWorld::kExporter2,
+                             [this](absl::StatusOr<OperationView> got) { reset_ = std::move(got); });
+  world_.scheduler.RunReady();
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value() && reset_->ok());
+  EXPECT_THAT((*reset_)->devices, ElementsAre(CoreWorld::kExporter2));
+}
+
+}  // namespace
+}  // namespace p2pd

@@ -1,0 +1,238 @@
+// How rights end on a real kernel in the test VM: a time to live is over, a device's fatal error cannot be mended until
+// somebody recovers it, a driver goes. p2pd is another process; whether a right has ended is asked of the devices, by
+// their DMA, and of the kernel's log, not of p2pd. Needs --add sets.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/error.h"
+#include "daemon/base/errors.h"
+#include "daemon/kernel/linux_kernel.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/vm/devices.h"
+#include "tests/vm/real_p2pd.h"
+
+namespace p2pd::vm {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kNvme[] = "0000:01:00.0";
+constexpr char kTwin[] = "0000:05:00.0";  // e1000e: its packet memory is in BAR 0
+constexpr char kEngine[] = "0000:00:10.0";
+constexpr char kManaged[] = "0000:01:00.0,0000:05:00.0,0000:05:00.1,0000:00:10.0";
+constexpr uint64_t kTwinMemory = 64 << 10;
+constexpr uint64_t kMemoryIova = 0x100000;
+constexpr uint64_t kWindowIova = 0x4000000;
+constexpr uint64_t kWindowLength = 32 << 10;
+constexpr auto kPatience = std::chrono::seconds(60);
+
+std::string Name(const std::string& bdf) { return "devices/" + bdf; }
+
+// Looks again and again; whether it came true.
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+// What the kernel says from now on.
+class KernelLog {
+ public:
+  KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) { lseek(fd_.get(), 0, SEEK_END); }
+
+  // Whether a new line has all of these words.
+  bool Says(const std::vector<std::string>& words) {
+    char record[8192];
+    for (ssize_t size; (size = read(fd_.get(), record, sizeof(record))) > 0;) {
+      const std::string line(record, size);
+      const auto there = [&](const std::string& word) { return line.find(word) != std::string::npos; };
+      if (std::all_of(words.begin(), words.end(), there)) return true;
+    }
+    return false;
+  }
+
+ private:
+  UniqueFd fd_;
+};
+
+// A fatal error of the device, as if its hardware had told of one (drivers/pci/pcie/aer_inject.c).
+void InjectFatalError(const PciAddress& device) {
+  struct {
+    uint8_t bus, device, function, unused;
+    uint32_t uncorrectable, correctable, header[4], domain;
+  } error = {device.bus, device.device, device.function, 0, 1 << 18, 0, {}, device.domain};
+  const UniqueFd injector(open("/dev/aer_inject", O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(write(injector.get(), &error, sizeof(error)), ssize_t{sizeof(error)});
+}
+
+// The node by which p2pd would open the device, put out of its way as long as this lives.
+class HiddenNode {
+ public:
+  explicit HiddenNode(const std::string& bdf) : node_("/dev/vfio/devices/" + CdevOf(bdf)), hidden_("/dev/vfio/hidden") {
+    std::filesystem::rename(node_, hidden_);
+  }
+  ~HiddenNode() { std::filesystem::rename(hidden_, node_); }
+
+ private:
+  const std::string node_;
+  const std::string hidden_;
+};
+
+// The right to drive a device, with a copy of its fd.
+struct Driven {
+  Driven(Kernel& kernel, p2p::Session& session, const std::string& bdf)
+      : right(session.OpenDevice(Name(bdf)).value()), device(kernel, UniqueFd(dup(right.fd()))) {
+    EXPECT_EQ(right.Ready(right.info().generation()), absl::OkStatus());
+  }
+
+  p2p::Device right;
+  DmaEngine device;  // or any other
+};
+
+class EndingsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    engine_.emplace(kernel_, *user_, kEngine);
+    space_.emplace(user_->CreateAddressSpace({Name(kEngine)}).value());
+    memory_.emplace(p2p::SealedMemory::Create("memory", 2 * kPage).value());
+    memory_mapping_.emplace(user_->MapMemory(*memory_, *space_, {.iova = kMemoryIova}).value());
+  }
+
+  void Send(const std::vector<uint8_t>& bytes) {
+    std::copy(bytes.begin(), bytes.end(), memory_->data());
+    engine_->device.CopyPage(kMemoryIova, kWindowIova);
+  }
+
+  // The engine's writes to the window go nowhere: the IOMMU stops them, and says so.
+  void ExpectStopped() {
+    KernelLog log;  // ten faults in five seconds are told at most
+    EXPECT_TRUE(Eventually([&] {
+      Send(Pattern(99));
+      return log.Says({"DMAR", "[0000:00:10.0]", "fault addr 0x4000"});
+    })) << "the IOMMU let the engine through";
+  }
+
+  p2p::v1::Device::State StateOf(const std::string& bdf) { return user_->GetDevice(Name(bdf)).value().state(); }
+
+  // The operation of that kind; of the device, where one is named.
+  p2p::v1::Operation Receipt(p2p::v1::Operation::Kind kind, const std::string& device = "") {
+    p2p::v1::Operation found;
+    const auto operations = user_->ListOperations().value();
+    for (const auto& operation : operations) {
+      if (operation.kind() == kind && (device.empty() || operation.device() == device)) found = operation;
+    }
+    return user_->GetOperation(found.name()).value_or(found);
+  }
+
+  LinuxKernel kernel_;
+  const RealP2pd p2pd_ = RealP2pd(kManaged);
+  std::unique_ptr<p2p::Session> driver_ = p2pd_.Connect("driver");
+  std::unique_ptr<p2p::Session> user_ = p2pd_.Connect("user");
+  std::optional<Driven> engine_;
+  std::optional<p2p::AddressSpace> space_;
+  std::optional<p2p::SealedMemory> memory_;
+  std::optional<p2p::Mapping> memory_mapping_;
+};
+
+TEST_F(EndingsTest, WhatWasAcquiredForATimeIsUnmappedWhenItIsOver) {
+  Driven nvme(kernel_, *driver_, kNvme);
+  auto acquired =
+      user_->Acquire({.device = Name(kNvme), .bar = kCmbBar, .length = kWindowLength, .time_to_live = absl::Hours(1)},
+                     {{.space = &*space_, .iova = kWindowIova}});
+  ASSERT_TRUE(acquired.ok()) << acquired.status();
+  Send(Pattern(1));
+  ASSERT_EQ(nvme.device.ReadPage(kCmbBar, 0), Pattern(1));
+
+  ASSERT_EQ(acquired->window.Renew(absl::Milliseconds(200)), absl::OkStatus());
+  ASSERT_TRUE(Eventually([&] { return !user_->GetExport(acquired->window.name()).ok(); }));
+  nvme.device.WritePage(kCmbBar, 0, Pattern(2));
+  ExpectStopped();
+  EXPECT_EQ(nvme.device.ReadPage(kCmbBar, 0), Pattern(2)) << "a byte arrived";
+  const p2p::v1::Operation receipt = Receipt(p2p::v1::Operation::EXPIRY);
+  EXPECT_EQ(receipt.state(), p2p::v1::Operation::SUCCEEDED) << receipt.ShortDebugString();
+  ASSERT_EQ(receipt.mappings_size(), 1) << receipt.ShortDebugString();
+  EXPECT_EQ(receipt.mappings(0).mapping(), acquired->mappings[0].name());
+}
+
+TEST_F(EndingsTest, ADeviceThatAFatalErrorLeftFaultedIsRecoveredOnRequest) {
+  std::optional<Driven> twin;
+  twin.emplace(kernel_, *driver_, kTwin);
+  const auto window =
+      user_->CreateExport({.device = Name(kTwin), .bar = 0, .offset = kTwinMemory, .length = kWindowLength});
+  ASSERT_TRUE(window.ok()) << window.status();
+  auto mapping = user_->Map(*window, *space_, {.iova = kWindowIova});
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  Send(Pattern(1));
+  ASSERT_EQ(twin->device.ReadPage(0, kTwinMemory), Pattern(1));
+
+  std::string said;
+  {
+    const HiddenNode hidden(kTwin);
+    InjectFatalError(PciAddress{.bus = 5});
+    ASSERT_TRUE(Eventually([&] { return StateOf(kTwin) == p2p::v1::Device::FAULTED; })) << StateOf(kTwin);
+    ExpectStopped();
+    twin.reset();
+    const p2p::v1::Device faulted = user_->GetDevice(Name(kTwin)).value();
+    EXPECT_THAT(faulted.state_reason(), HasSubstr("No such file"));
+    EXPECT_EQ(faulted.driver_session(), "");
+    EXPECT_EQ(Receipt(p2p::v1::Operation::DEVICE_ERROR, Name(kTwin)).state(), p2p::v1::Operation::FAILED);
+    EXPECT_FALSE(driver_->OpenDevice(Name(kTwin)).ok());
+    EXPECT_NE(p2pd_.P2pctl(std::string("device recover ") + kTwin, said), 0) << said;
+    EXPECT_EQ(StateOf(kTwin), p2p::v1::Device::FAULTED);
+  }
+  EXPECT_EQ(p2pd_.P2pctl(std::string("device recover ") + kTwin, said), 0) << said;
+  EXPECT_EQ(StateOf(kTwin), p2p::v1::Device::READY) << said;
+
+  // As good as new.
+  ASSERT_EQ(mapping->Release(), absl::OkStatus());
+  twin.emplace(kernel_, *driver_, kTwin);
+  const auto again =
+      user_->CreateExport({.device = Name(kTwin), .bar = 0, .offset = kTwinMemory, .length = kWindowLength});
+  ASSERT_TRUE(again.ok()) << again.status();
+  const auto remapped = user_->Map(*again, *space_, {.iova = kWindowIova});
+  ASSERT_TRUE(remapped.ok()) << remapped.status();
+  Send(Pattern(3));
+  EXPECT_EQ(twin->device.ReadPage(0, kTwinMemory), Pattern(3));
+}
+
+TEST_F(EndingsTest, TheNextDriverSeesNoByteOfTheLast) {
+  std::vector<uint64_t> places;
+  {
+    const auto last = p2pd_.Connect("last driver");
+    const Driven nvme(kernel_, *last, kNvme);
+    for (const auto& bar : nvme.right.info().bars()) {
+      if (bar.index() == kCmbBar) places = {0, bar.size() / 2, bar.size() - kPage};
+    }
+    for (const uint64_t place : places) {
+      nvme.device.WritePage(kCmbBar, place, Pattern(static_cast<uint32_t>(place) + 7));
+    }
+  }
+  ASSERT_EQ(places.size(), 3u);
+  ASSERT_TRUE(Eventually([&] {
+    const p2p::v1::Device device = user_->GetDevice(Name(kNvme)).value();
+    return device.driver_session().empty() && device.state() == p2p::v1::Device::READY;
+  }));
+  const Driven nvme(kernel_, *driver_, kNvme);
+  for (const uint64_t place : places) {
+    EXPECT_EQ(nvme.device.ReadPage(kCmbBar, place), std::vector<uint8_t>(kPage)) << "at " << place;
+  }
+}
+
+}  // namespace
+}  // namespace p2pd::vm
