@@ -217,6 +217,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
                         Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void FinishReady(const PciAddress& address, SessionId session, uint64_t generation, Done<DeviceView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
   absl::StatusOr<MappingId> PrepareMapMemory(SessionEntry& session, const MapMemoryArgs& args)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingId> Enter(SessionEntry& session, AddressSpaceEntry& space,
@@ -262,7 +264,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void OnSignal(const PciAddress& address, DeviceSignal signal) ABSL_LOCKS_EXCLUDED(mutex);
   // Begins what came up during the last operation, if anything did.
   void BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Unmaps what is mapped of it at once, and puts it back if it can; nothing while another operation is at it.
+  // `turn_on`: its memory decode was turned off, which has revoked every dma-buf of it for good.
+  void BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
   // On the context's strand: what an error, or the system's sleep, has left of the device.

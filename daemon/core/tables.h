@@ -120,6 +120,7 @@ struct RevokeOrder {
   ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back
   bool restore = false;                      // put the mappings back; else they are gone, and devices are bound afresh
   bool leave = false;                        // devices are closed and not bound again
+  bool turn_on = false;                      // memory decode was turned off, and is to be on again
   std::optional<absl::Duration> deadline;    // for the acks, where it is not the usual one
   std::optional<SessionId> exempt;           // not asked to stop: it asks itself, or it is dead
   std::optional<SessionId> ending;           // to be forgotten at the end
