@@ -133,6 +133,17 @@ TEST_F(VirtualFunctionsTest, WhoeverAsksNeedsTheRightToResetEachThatItDoesNotDri
   EXPECT_TRUE(Reaches());
 }
 
+TEST_F(VirtualFunctionsTest, TheEndOfThePhysicalOnesDriverIsAnErrorToThem) {
+  driver_.channel->grants.clear();
+  EXPECT_TRUE(world_.Call(&Broker::CloseDevice, driver_, CoreWorld::kExporter).ok());
+  world_.scheduler.RunReady();
+  EXPECT_EQ(StateOf(CoreWorld::kExporter2), DeviceState::kAwaitingDriver);
+  EXPECT_FALSE(Reaches());
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(world_.broker->ListOperations(importer_.id).back().kind, OperationKind::kDeviceError);
+}
+
 TEST_F(VirtualFunctionsTest, AVirtualFunctionIsResetAlone) {
   world_.broker->ResetDevice(virtual_driver_.id, "own", CoreWorld::kExporter2,
                              [this](absl::StatusOr<OperationView> got) { reset_ = std::move(got); });
