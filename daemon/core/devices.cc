@@ -228,8 +228,14 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "it could not be reset since its last user, whose data it may still hold",
                        "a policy rule may allow that by name: limits { scrub: NONE }");
   }
+  if (device->holds_data && verdict.limits.scrub == Scrub::kZero) {
+    return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, kStep,
+                       "its memory could not be cleared since its last user, whose data it may still hold",
+                       "unbind it and bind it again, or let a policy rule allow it by name: limits { scrub: RESET }");
+  }
   device->view.driver = session.view.id;
   device->scrubbed = false;
+  device->holds_data = true;
   Advance(*device, DeviceEvent::kDriverArrived);
   lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), address, id = session.view.id, request_id,
                                                finish = std::move(finish)]() mutable {

@@ -262,5 +262,24 @@ TEST_F(ResetTest, ADeviceWithoutResetIsRefusedBeforeAnythingIsRevoked) {
   EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kNoReset)->generation, 0u);
 }
 
+TEST_F(ResetTest, OfVeryManyMappingsEachIsUnmappedAndComesBackAtItsOwnIova) {
+  std::vector<MappingView> many;
+  for (int i = 0; i < 200; ++i) many.push_back(world_.Map(importer_, window_.id, space_.id));
+  const int unmaps = world_.kernel->CallCount(sim::Verb::kUnmap);
+  const int maps = world_.kernel->CallCount(sim::Verb::kMapFile);
+  Begin();
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value() && reset_->ok());
+  EXPECT_EQ((*reset_)->mapping_count, 201u);
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kUnmap), unmaps + 201);
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kMapFile), maps + 201);
+  for (const MappingView& mapping : many) {
+    const auto now = world_.broker->GetMapping(importer_.id, mapping.id);
+    ASSERT_TRUE(now.ok());
+    EXPECT_EQ(now->state, MappingState::kActive);
+    EXPECT_EQ(now->iova, mapping.iova);
+  }
+}
+
 }  // namespace
 }  // namespace p2pd

@@ -67,6 +67,7 @@ struct DeviceEntry {
   bool error_pending = false;                                 // it told of an error meanwhile
   bool removal_pending = false;                               // the kernel wants it back, likewise
   bool scrubbed = false;                                      // reset since its last driver
+  bool holds_data = false;                                    // its memory was not cleared since its last driver
   std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;  // while it is bound
 };
