@@ -253,6 +253,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // virtual_functions.cc
   void FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish)
       ABSL_LOCKS_EXCLUDED(mutex);
+  // They have been reset with it, unasked.
+  void RepairVirtualFunctions(const PciAddress& physical) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
                                   const std::vector<SysfsDevice>& functions, Done<OperationView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

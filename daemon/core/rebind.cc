@@ -158,6 +158,7 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
   vfio.reset();
   const auto file = Close(id, address, scrubbed);
   AfterBind(id, address, RunStep(id, "bind", [&] { return BindAfresh(address); }), file);
+  RepairVirtualFunctions(address);
 }
 
 void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
