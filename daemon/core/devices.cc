@@ -211,7 +211,8 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                                    const PciAddress& address, Done<DeviceView>& finish) {
   constexpr absl::string_view kStep = "OpenDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, DeviceName(address), device));
+  P2PD_ASSIGN_OR_RETURN(const Verdict verdict,
+                        Permit(session, DeviceName(address), {.action = Action::kDrive, .exporter = device}));
   P2PD_RETURN_IF_ERROR(CheckAwake(kStep, DeviceName(address)));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
   P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
@@ -228,8 +229,13 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "it could not be reset since its last user, whose data it may still hold",
                        "a policy rule may allow that by name: limits { scrub: NONE }");
   }
+  P2PD_ASSIGN_OR_RETURN(device->grounds, RestOn(session, 0, {verdict}));
+  device->granted = scheduler.Now();
+  device->view.driver_rule = device->grounds.rule;
+  device->view.driver_rule_origin = device->grounds.origin;
   device->view.driver = session.view.id;
   device->scrubbed = false;
+  WatchAge(*device);
   Advance(*device, DeviceEvent::kDriverArrived);
   lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), address, id = session.view.id, request_id,
                                                finish = std::move(finish)]() mutable {
