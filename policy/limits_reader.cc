@@ -90,7 +90,7 @@ GrantLimits ReadLimits(Reading& reading, const v1::Limits& proto, const FieldPla
 GrantLimits ToLimits(const v1::Limits& proto) {
   GrantLimits limits;
   if (proto.scrub() == v1::Limits::NONE) limits.scrub = Scrub::kNone;
-  if (proto.scrub() == v1::Limits::ZERO) limits.scrub = Scrub::kZero;
+  if (proto.scrub() == v1::Limits::RESET) limits.scrub = Scrub::kReset;
   if (proto.has_max_count()) limits.max_count = proto.max_count();
   if (proto.has_max_bytes()) limits.max_bytes = proto.max_bytes();
   if (proto.has_time_to_live_seconds()) limits.time_to_live = absl::Seconds(proto.time_to_live_seconds());

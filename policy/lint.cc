@@ -111,7 +111,7 @@ std::string ConditionsText(const Rule& rule) {
   if (rule.offered.has_value()) texts.push_back(*rule.offered ? "offered" : "not offered");
   if (!rule.contexts.empty()) texts.push_back(absl::StrCat("context ", OneOf(rule.contexts)));
   const GrantLimits& limits = rule.limits;
-  if (limits.scrub != Scrub::kReset) texts.push_back(limits.scrub == Scrub::kNone ? "no scrub" : "zeroed");
+  if (limits.scrub != Scrub::kZero) texts.push_back(limits.scrub == Scrub::kNone ? "no scrub" : "memory not cleared");
   if (limits.max_count.has_value()) texts.push_back(absl::StrCat("at most ", *limits.max_count));
   if (limits.max_bytes.has_value()) texts.push_back(absl::StrCat("at most ", *limits.max_bytes, " bytes"));
   if (limits.time_to_live.has_value())

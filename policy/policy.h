@@ -84,7 +84,7 @@ enum class Scrub { kReset, kNone, kZero };
 
 // What a grant is held to; absent: p2pd's own. policy.proto says what each means.
 struct GrantLimits {
-  Scrub scrub = Scrub::kReset;
+  Scrub scrub = Scrub::kZero;
   std::optional<uint64_t> max_count;
   std::optional<uint64_t> max_bytes;
   std::optional<absl::Duration> time_to_live;

@@ -59,10 +59,10 @@ TEST(RuleChainTest, AMatchingAllowAllowsAndIsNamed) {
 TEST(RuleChainTest, TheFirstMatchingAllowSetsTheLimits) {
   Rule none = MakeRule("none", Effect::kAllow, {Action::kDrive}, 1000);
   none.limits.scrub = Scrub::kNone;
-  const Rule reset = MakeRule("reset", Effect::kAllow, {Action::kDrive}, 1000);
+  const Rule zero = MakeRule("zero", Effect::kAllow, {Action::kDrive}, 1000);
   const PolicyRequest request = Ask(1000, Action::kDrive, "0000:01:00.0");
-  EXPECT_EQ(RuleChain({none, reset}).Judge(request).limits.scrub, Scrub::kNone);
-  EXPECT_EQ(RuleChain({reset, none}).Judge(request).limits.scrub, Scrub::kReset);
+  EXPECT_EQ(RuleChain({none, zero}).Judge(request).limits.scrub, Scrub::kNone);
+  EXPECT_EQ(RuleChain({zero, none}).Judge(request).limits.scrub, Scrub::kZero);
 }
 
 TEST(RuleChainTest, ADenyWinsWhereverItStands) {
@@ -86,7 +86,7 @@ TEST(RuleChainTest, ADenyThatDoesNotMatchChangesNothing) {
 TEST(RuleChainTest, ADeniedRequestNeverCarriesALooserScrub) {
   Rule deny = MakeRule("deny", Effect::kDeny, {Action::kDrive}, 1000);
   deny.limits.scrub = Scrub::kNone;
-  EXPECT_EQ(RuleChain({deny}).Judge(Ask(1000, Action::kDrive, "0000:01:00.0")).limits.scrub, Scrub::kReset);
+  EXPECT_EQ(RuleChain({deny}).Judge(Ask(1000, Action::kDrive, "0000:01:00.0")).limits.scrub, Scrub::kZero);
 }
 
 TEST(RuleChainTest, ARefusalNamesTheNearestRuleAndWhatItLacks) {

@@ -54,15 +54,15 @@ TEST(RuleReaderTest, ReadsEveryConditionOfARule) {
   EXPECT_EQ(rules[0].exporter->ids.at(0).ToString(), "8086:*");
   EXPECT_THAT(rules[0].bars, ElementsAre(2u, 4u));
   EXPECT_FALSE(rules[0].importer.has_value());
-  EXPECT_EQ(rules[0].limits.scrub, Scrub::kReset);
+  EXPECT_EQ(rules[0].limits.scrub, Scrub::kZero);
   EXPECT_EQ(rules[1].effect, Effect::kDeny);
   EXPECT_EQ(rules[1].origin, "p:10");
   EXPECT_EQ(rules[1].importer->addresses.at(0).ToString(), "10000:02:1f.7");
 }
 
-TEST(RuleReaderTest, ScrubIsResetUnlessARuleSaysNone) {
-  EXPECT_EQ(RulesOf(RuleWith("", "DRIVE"))[0].limits.scrub, Scrub::kReset);
-  EXPECT_EQ(RulesOf(RuleWith("limits {}", "DRIVE"))[0].limits.scrub, Scrub::kReset);
+TEST(RuleReaderTest, MemoryIsClearedUnlessARuleSaysOtherwise) {
+  EXPECT_EQ(RulesOf(RuleWith("", "DRIVE"))[0].limits.scrub, Scrub::kZero);
+  EXPECT_EQ(RulesOf(RuleWith("limits {}", "DRIVE"))[0].limits.scrub, Scrub::kZero);
   EXPECT_EQ(RulesOf(RuleWith("limits { scrub: RESET }", "DRIVE"))[0].limits.scrub, Scrub::kReset);
   EXPECT_EQ(RulesOf(RuleWith("limits { scrub: NONE }", "DRIVE"))[0].limits.scrub, Scrub::kNone);
 }

@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/mutex.h"
 #include "daemon/core/asked.h"
@@ -70,6 +71,10 @@ absl::Status CheckWindow(const DeviceView& device, const Window& window, absl::s
 // Tells requests apart that share a request_id.
 std::string Fingerprint(const MapArgs& args);
 std::string Fingerprint(const OfferTerms& terms);
+
+// So many mappings of a group are looked up, and noted, under one hold of the lock: each hold may wait, and wakes
+// whoever watches.
+constexpr size_t kMappingsAHold = 64;
 
 // The kernel calls some things busy that will go through when asked again.
 constexpr int kKernelAttempts = 3;
@@ -252,6 +257,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   void FinishOpenDevice(const PciAddress& address, SessionId session, const std::string& request_id,
                         Done<DeviceView> finish) ABSL_LOCKS_EXCLUDED(mutex);
+  void FinishReady(const PciAddress& address, SessionId session, uint64_t generation, Done<DeviceView> finish)
+      ABSL_LOCKS_EXCLUDED(mutex);
   absl::StatusOr<MappingId> PrepareMapMemory(SessionEntry& session, const MapMemoryArgs& args)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingId> Enter(SessionEntry& session, AddressSpaceEntry& space,
@@ -297,7 +304,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void OnSignal(const PciAddress& address, DeviceSignal signal) ABSL_LOCKS_EXCLUDED(mutex);
   // Begins what came up during the last operation, if anything did.
   void BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void BeginError(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Unmaps what is mapped of it at once, and puts it back if it can; nothing while another operation is at it.
+  // `turn_on`: its memory decode was turned off, which has revoked every dma-buf of it for good.
+  void BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
   // On the context's strand: what an error, or the system's sleep, has left of the device.
@@ -352,13 +361,19 @@ class Core : public std::enable_shared_from_this<Core> {
   void CutOffDriver(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
-  void UnmapOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  struct Unmapping;
+  void UnmapSome(OperationId id, absl::Span<const MappingId> mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void NoteUnmapped(OperationEntry& operation, const Unmapping& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void EndUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void WorkOnContext(OperationId id, const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   void BeginRestore(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
-  void RestoreOne(OperationId id, MappingId mapping) ABSL_LOCKS_EXCLUDED(mutex);
+  struct Restoring;
+  void RestoreSome(OperationId id, absl::Span<const MappingId> mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void PrepareRestore(MappingId mapping, std::vector<Restoring>& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  static void CarryOutRestore(Restoring& one);
+  void NoteRestored(OperationId id, const Restoring& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Returns in how many address spaces there is something to come back.
   size_t RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void ResumeLate(OperationId id, SessionId session) ABSL_LOCKS_EXCLUDED(mutex);
@@ -392,7 +407,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // p2pd's own copy, whose last user this must be: what others may still hold; none if it was closed already.
   std::optional<FileIdentity> Close(OperationId id, const PciAddress& address, bool scrubbed)
       ABSL_LOCKS_EXCLUDED(mutex);
-  absl::Status Scrub(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status Scrub(OperationId id, const PciAddress& address, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
+  void ClearMemory(OperationId id, const PciAddress& address, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
   // What came of binding a device again; `file`: what whoever still holds it holds.
   void AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
                  const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);

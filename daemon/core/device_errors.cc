@@ -1,8 +1,8 @@
-// What a device tells of. After an uncorrectable error (PCIe AER) its importers are unmapped at once, unasked. If
-// the device still has its configuration, the mappings come back as after a reset. A fatal error has cleared it,
-// behind VFIO's back (pci_bus_error_reset saves and restores nothing, and dma-bufs still count as live): then it is
-// taken from its driver, closed and bound anew, its windows are exported again, and the mappings come back at
-// their IOVAs; whoever holds a dma-buf of it is told that it is dead.
+// What a device tells of, and what shows that its driver has turned its memory decode off. After an uncorrectable error
+// (PCIe AER) its importers are unmapped at once, unasked. If the device still has its configuration, the mappings come
+// back as after a reset. A fatal error has cleared it, behind VFIO's back (pci_bus_error_reset saves and restores
+// nothing, and dma-bufs still count as live): then it is taken from its driver, closed and bound anew, its windows are
+// exported again, and the mappings come back at their IOVAs; whoever holds a dma-buf of it is told that it is dead.
 #include <errno.h>
 #include <sys/eventfd.h>
 
@@ -52,7 +52,7 @@ void Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
     BeginRemoval(lock, device);  // takes everything with it
   } else if (device.vfio != nullptr && error) {
     device.end_pending = end;
-    BeginError(lock, device);
+    BeginRepair(lock, device, /*turn_on=*/false);
   } else if (end && device.view.driver.has_value()) {
     RevokeOrder order = DriverEnd({device.view.address}, device.view.driver);
     order.reason = "its driver ended during another operation";
@@ -60,11 +60,14 @@ void Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
   }
 }
 
-void Core::BeginError(CoreLock& lock, DeviceEntry& device) {
+void Core::BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) {
+  if (device.operation.has_value()) return;
+  const absl::string_view why = turn_on ? "had its memory decode turned off" : "told of an error";
   RevokeOrder order = {.kind = OperationKind::kDeviceError,
-                       .reason = absl::StrCat(DeviceName(device.view.address), " told of an error"),
+                       .reason = absl::StrCat(DeviceName(device.view.address), " ", why),
                        .devices = {device.view.address},
                        .restore = true,
+                       .turn_on = turn_on,
                        .deadline = absl::ZeroDuration()};
   for (const auto& [id, entry] : tables.exports) {
     if (entry.view.window.device != device.view.address) continue;
@@ -76,10 +79,16 @@ void Core::BeginError(CoreLock& lock, DeviceEntry& device) {
 void Core::LookAfterwards(OperationId id, const PciAddress& address) {
   std::shared_ptr<VfioDevice> vfio;
   bool slept = false;
+  bool turn_on = false;
   {
     CoreLock lock(mutex);
     vfio = tables.devices.at(address).vfio;
-    slept = tables.operations.at(id).order.kind == OperationKind::kSleep;
+    const RevokeOrder& order = tables.operations.at(id).order;
+    slept = order.kind == OperationKind::kSleep;
+    turn_on = order.turn_on;
+  }
+  if (turn_on) {
+    RunStep(id, "memory decode on", [&] { return vfio->config().SetMemoryDecode(true); }).IgnoreError();
   }
   bool intact = false;
   RunStep(id, "look at its configuration", [&] {

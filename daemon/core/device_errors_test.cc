@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "daemon/base/errors.h"
-#include "daemon/core/testing/core_world.h"
+#include "daemon/core/testing/mapped_test.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -12,44 +12,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr uint64_t kMiB = 1 << 20;
-
-class DeviceErrorsTest : public ::testing::Test {
+class DeviceErrorsTest : public MappedTest {
  protected:
-  DeviceErrorsTest() {
-    world_.Drive(driver_, CoreWorld::kExporter);
-    world_.Drive(importer_, CoreWorld::kEngine);
-    window_ = world_.Export(importer_, CoreWorld::kExporter, {0, kMiB});
-    space_ = world_.Space(importer_, CoreWorld::kEngine);
-    mapping_ = world_.Map(importer_, window_.id, space_.id);
-  }
-
   void Inject(sim::ErrorSeverity severity, const PciAddress& device = CoreWorld::kExporter) {
     ASSERT_TRUE(world_.kernel->InjectError(device, severity));
     world_.RunSignals();
   }
-  // As it must be seen while the kernel still works on it.
-  void OnQuiesce(std::function<void()> look) {
-    importer_.channel->on_quiesce = [look = std::move(look)](const QuiesceNotice&) { look(); };
-  }
-  void AckLate(const Client& client) {
-    world_.broker->AckQuiesce(client.id, client.channel->quiesces.back().operation);
-    world_.scheduler.RunReady();
-  }
-  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0); }
-  MappingView Mapping() { return world_.broker->GetMapping(importer_.id, mapping_.id).value_or(MappingView()); }
-  DeviceView Device(const PciAddress& address = CoreWorld::kExporter) { return *world_.broker->GetDevice(address); }
-  OperationView Last() {
-    std::vector<OperationView> all = world_.broker->ListOperations(importer_.id);
-    return *world_.broker->GetOperation(importer_.id, all.back().id);
-  }
-
-  CoreWorld world_;
-  Client driver_ = world_.Connect(1000);
-  Client importer_ = world_.Connect(1001);
-  ExportView window_;
-  AddressSpaceView space_;
-  MappingView mapping_;
 };
 
 TEST_F(DeviceErrorsTest, NobodyIsWaitedForBeforeTheImportersAreUnmapped) {
@@ -66,7 +34,7 @@ TEST_F(DeviceErrorsTest, ADeviceThatIsIntactStaysWithItsDriverAndItsMappingsCome
   EXPECT_EQ(Device().state, DeviceState::kAwaitingDriver);
   EXPECT_EQ(Device().driver, driver_.id);
   EXPECT_TRUE(driver_.channel->revoked.empty());
-  AckLate(importer_);
+  Ack(importer_);
   EXPECT_EQ(Mapping().state, MappingState::kActive);
   EXPECT_EQ(Mapping().iova, mapping_.iova);
   EXPECT_TRUE(Reaches());
@@ -80,7 +48,7 @@ TEST_F(DeviceErrorsTest, OneThatWasClearedIsTakenFromItsDriverAndTheMappingsCome
   EXPECT_EQ(Device().state, DeviceState::kReady);
   EXPECT_EQ(Last().state, OperationState::kSucceeded) << Last().error;
   EXPECT_EQ(Mapping().state, MappingState::kSuspended) << "nobody says yet that it has stopped";
-  AckLate(importer_);
+  Ack(importer_);
   EXPECT_EQ(Mapping().state, MappingState::kActive);
   EXPECT_EQ(Mapping().iova, mapping_.iova);
   EXPECT_TRUE(Reaches());
@@ -135,7 +103,7 @@ TEST_F(DeviceErrorsTest, AnErrorDuringAResetIsLookedAtAfterIt) {
   world_.scheduler.RunReady();
   ASSERT_EQ(Device().state, DeviceState::kQuiescing);
   Inject(sim::ErrorSeverity::kNonFatal);
-  AckLate(importer_);
+  Ack(importer_);
   EXPECT_EQ(Last().kind, OperationKind::kDeviceError);
   EXPECT_EQ(Device().state, DeviceState::kAwaitingDriver);
 }

@@ -229,12 +229,18 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "it could not be reset since its last user, whose data it may still hold",
                        "a policy rule may allow that by name: limits { scrub: NONE }");
   }
+  if (device->holds_data && verdict.limits.scrub == Scrub::kZero) {
+    return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, kStep,
+                       "its memory could not be cleared since its last user, whose data it may still hold",
+                       "unbind it and bind it again, or let a policy rule allow it by name: limits { scrub: RESET }");
+  }
   P2PD_ASSIGN_OR_RETURN(device->grounds, RestOn(session, 0, {verdict}));
   device->granted = scheduler.Now();
   device->view.driver_rule = device->grounds.rule;
   device->view.driver_rule_origin = device->grounds.origin;
   device->view.driver = session.view.id;
   device->scrubbed = false;
+  device->holds_data = true;
   WatchAge(*device);
   Advance(*device, DeviceEvent::kDriverArrived);
   lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), address, id = session.view.id, request_id,
@@ -302,29 +308,70 @@ void Broker::CloseDevice(SessionId session, const std::string& request_id, PciAd
   core_->Once<DeviceView>(session, request_id, absl::StrCat("CloseDevice ", address.ToString()), std::move(done), body);
 }
 
+namespace {
+
+// Whether its driver can say now that it is ready.
+absl::Status CheckReady(const DeviceEntry& device, SessionId session, uint64_t generation) {
+  constexpr absl::string_view kStep = "DeviceReady";
+  if (device.view.driver != session) {
+    return DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kNotOwner, kStep,
+                       "this session does not drive it", "only its driver can say that it is ready");
+  }
+  if (device.view.generation != generation) {
+    return DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kStaleGeneration, kStep,
+                       absl::StrCat("it is of generation ", device.view.generation, ", not ", generation),
+                       "it was reset since: set it up again");
+  }
+  return CheckUsable(device, kStep);
+}
+
+}  // namespace
+
 void Broker::DeviceReady(SessionId session, const std::string& request_id, PciAddress address, uint64_t generation,
                          Done<DeviceView> done) {
-  const auto body = [&](CoreLock& lock, SessionEntry& entry, Done<DeviceView>& finish) -> absl::Status {
+  const auto body = [&](CoreLock& lock, SessionEntry&, Done<DeviceView>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
-    constexpr absl::string_view kStep = "DeviceReady";
     P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, core_->RequireDevice(address));
-    if (device->view.driver != entry.view.id) {
-      return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kNotOwner, kStep,
-                         "this session does not drive it", "only its driver can say that it is ready");
-    }
-    if (device->view.generation != generation) {
-      return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kStaleGeneration, kStep,
-                         absl::StrCat("it is of generation ", device->view.generation, ", not ", generation),
-                         "it was reset since: set it up again");
-    }
-    P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
-    if (device->view.state == DeviceState::kAwaitingDriver) core_->Advance(*device, DeviceEvent::kDriverReady);
-    core_->SendResume(lock, *device);
-    lock.After([finish = std::move(finish), view = device->view]() mutable { finish(std::move(view)); });
+    P2PD_RETURN_IF_ERROR(CheckReady(*device, session, generation));
+    lock.Post(core_->tables.ContextOf(*device).strand,
+              [core = core_, address, session, generation, finish = std::move(finish)]() mutable {
+                core->FinishReady(address, session, generation, std::move(finish));
+              });
     return absl::OkStatus();
   };
   core_->Once<DeviceView>(session, request_id, absl::StrCat("DeviceReady ", address.ToString(), " ", generation),
                           std::move(done), body);
+}
+
+void Core::FinishReady(const PciAddress& address, SessionId session, uint64_t generation, Done<DeviceView> finish) {
+  std::shared_ptr<VfioDevice> vfio;
+  {
+    CoreLock lock(mutex);
+    vfio = tables.devices.at(address).vfio;
+  }
+  absl::StatusOr<bool> decodes = vfio == nullptr ? absl::StatusOr<bool>(true) : vfio->config().MemoryDecodeOn();
+  vfio.reset();
+  absl::StatusOr<DeviceView> outcome;
+  {
+    CoreLock lock(mutex);
+    DeviceEntry& device = tables.devices.at(address);
+    absl::Status status = CheckReady(device, session, generation);
+    if (status.ok()) status = decodes.status();
+    if (status.ok() && !*decodes) {
+      status = DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kStaleGeneration, "DeviceReady",
+                           "its memory decode is off, which has revoked all that was mapped of it",
+                           "it is turned on and mapped anew: set it up again, and leave decode on");
+      BeginRepair(lock, device, /*turn_on=*/true);
+    }
+    if (status.ok()) {
+      if (device.view.state == DeviceState::kAwaitingDriver) Advance(device, DeviceEvent::kDriverReady);
+      SendResume(lock, device);
+      outcome = device.view;
+    } else {
+      outcome = status;
+    }
+  }
+  finish(std::move(outcome));
 }
 
 }  // namespace p2pd

@@ -1,4 +1,6 @@
 // Mappings: slices of exports, or of a client's memory, at IOVAs of an address space.
+#include <errno.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -170,6 +172,7 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   std::shared_ptr<AddressSpace> ioas;
   std::shared_ptr<const DmaBuf> dma_buf;
   std::shared_ptr<const UniqueFd> memory;
+  std::optional<PciAddress> exporter;
   Range iova;
   Access access = Access::kRead;
   uint64_t file_offset = 0;
@@ -180,6 +183,7 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
     ioas = tables.spaces.at(mapping->view.address_space).ioas;
     dma_buf = mapping->dma_buf;
     memory = mapping->memory;
+    exporter = mapping->exporter;
     iova = mapping->view.iova;
     access = mapping->asked;
     file_offset = mapping->file_offset;
@@ -200,6 +204,10 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
   CoreLock lock(mutex);
   if (!status.ok()) {
     Abandon(id, std::string(status.message()));
+    // The dma-buf is revoked just now, and p2pd has not done it.
+    if (exporter.has_value() && GetErrorInfo(status).error == ENODEV) {
+      BeginRepair(lock, tables.devices.at(*exporter), /*turn_on=*/true);
+    }
     return status;
   }
   // A revocation that was decided meanwhile waits behind this task on the strand: the entry is still here.

@@ -107,8 +107,24 @@ void Core::DestroyLeftSpaces(const std::string& context) {
   for (AddressSpaceId space : left) DestroySpace(OperationId(), space);
 }
 
-absl::Status Core::Scrub(OperationId id, const VfioDevice& vfio) {
+void Core::ClearMemory(OperationId id, const PciAddress& address, const VfioDevice& vfio) {
+  {
+    CoreLock lock(mutex);
+    if (!tables.devices.at(address).holds_data) return;
+  }
+  // Before the reset: a reset turns some memory off, and keeps what is in it.
+  const absl::Status cleared =
+      RunStep(id, absl::StrCat("clear ", vfio.memory_size() >> 10, " KiB of its memory"), [&]() -> absl::Status {
+        P2PD_RETURN_IF_ERROR(vfio.config().SetMemoryDecode(true));
+        return vfio.ClearMemory();
+      });
+  CoreLock lock(mutex);
+  tables.devices.at(address).holds_data = !cleared.ok();
+}
+
+absl::Status Core::Scrub(OperationId id, const PciAddress& address, const VfioDevice& vfio) {
   RunStep(id, "interrupts off", [&] { return vfio.DisableInterrupts(); }).IgnoreError();
+  ClearMemory(id, address, vfio);
   RunStep(id, "flush posted writes", [&] { return vfio.FlushPostedWrites(); }).IgnoreError();
   if (!vfio.can_reset()) return absl::UnimplementedError("it has no function reset");
   return RunStep(id, "reset", [&] { return vfio.Reset(); });
@@ -138,7 +154,7 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
     CoreLock lock(mutex);
     vfio = tables.devices.at(address).vfio;
   }
-  const bool scrubbed = vfio != nullptr && Scrub(id, *vfio).ok();
+  const bool scrubbed = vfio != nullptr && Scrub(id, address, *vfio).ok();
   vfio.reset();
   const auto file = Close(id, address, scrubbed);
   AfterBind(id, address, RunStep(id, "bind", [&] { return BindAfresh(address); }), file);
@@ -171,6 +187,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
   if (operation.view.error.empty()) operation.view.error = std::string(bound.message());
   if (!held && !IsTransient(bound)) return Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
   device.held_file = file;
+  device.holds_data = true;  // whoever holds it can write to it still
   device.view.holders = std::move(holders);
   Advance(device, DeviceEvent::kHeldByOthers,
           held ? HeldBy(device.view.holders) : absl::StrCat("cannot be bound just now: ", bound.message()));
@@ -179,11 +196,13 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
 
 absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
   SysfsDevice sysfs;
+  bool holds_data = false;
   std::shared_ptr<IommuContext> context;
   {
     CoreLock lock(mutex);
     const DeviceEntry& device = tables.devices.at(address);
     sysfs = device.sysfs;
+    holds_data = device.holds_data;
     const ContextEntry& entry = tables.ContextOf(device);
     // Devices of one context share its iommufd; a device alone gets a new one with each driver.
     if (same_context || entry.devices.size() > 1) context = entry.iommu;
@@ -197,8 +216,11 @@ absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
   P2PD_ASSIGN_OR_RETURN(std::shared_ptr<VfioDevice> vfio, VfioDevice::Open(kernel, sysfs, context));
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;
   P2PD_RETURN_IF_ERROR(WaitForSignals(address, *vfio, signals));
+  // Of a driver that kept an fd, or whose end left no time.
+  const bool cleared = holds_data && vfio->ClearMemory().ok();
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
+  if (cleared) device.holds_data = false;
   device.vfio = std::move(vfio);
   device.signals = std::move(signals);
   // The bind itself resets the function where it can.

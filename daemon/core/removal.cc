@@ -46,6 +46,7 @@ void Core::CloseForGood(OperationId id, const PciAddress& address) {
   }
   if (vfio != nullptr) {
     RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
+    // Whoever removes it waits: its memory is cleared when it comes back.
     RunStep(id, "interrupts off", [&] { return vfio->DisableInterrupts(); }).IgnoreError();
     RunStep(id, "flush posted writes", [&] { return vfio->FlushPostedWrites(); }).IgnoreError();
     if (vfio->can_reset()) ResetLeaving(id, *vfio);

@@ -4,7 +4,7 @@
 #include <iterator>
 
 #include "daemon/base/errors.h"
-#include "daemon/core/testing/core_world.h"
+#include "daemon/core/testing/mapped_test.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -14,23 +14,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr uint64_t kMiB = 1 << 20;
-
 int OpenFds() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
   return static_cast<int>(std::distance(begin(all), end(all)));
 }
 
-class RemovalTest : public ::testing::Test {
+class RemovalTest : public MappedTest {
  protected:
-  RemovalTest() {
-    world_.Drive(driver_, CoreWorld::kExporter);
-    world_.Drive(importer_, CoreWorld::kEngine);
-    window_ = world_.Export(importer_, CoreWorld::kExporter, {0, kMiB});
-    space_ = world_.Space(importer_, CoreWorld::kEngine);
-    mapping_ = world_.Map(importer_, window_.id, space_.id);
-  }
-
   void Unbind() {
     world_.kernel->Unbind(CoreWorld::kExporter);
     world_.RunSignals();
@@ -40,15 +30,6 @@ class RemovalTest : public ::testing::Test {
     world_.broker->Rescan();
     world_.scheduler.RunReady();
   }
-  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0); }
-  DeviceView Exporter() { return *world_.broker->GetDevice(CoreWorld::kExporter); }
-
-  CoreWorld world_;
-  Client driver_ = world_.Connect(1000);
-  Client importer_ = world_.Connect(1001);
-  ExportView window_;
-  AddressSpaceView space_;
-  MappingView mapping_;
 };
 
 TEST_F(RemovalTest, UsersHaveAShortTimeAndTheDriverIsToldToClose) {
@@ -59,7 +40,7 @@ TEST_F(RemovalTest, UsersHaveAShortTimeAndTheDriverIsToldToClose) {
   EXPECT_TRUE(Reaches());
   world_.scheduler.Advance(absl::Milliseconds(500));
   EXPECT_FALSE(Reaches());
-  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+  EXPECT_EQ(Device().state, DeviceState::kGone);
 }
 
 TEST_F(RemovalTest, TheDeviceIsResetAndItsLastCopyClosed) {
@@ -83,10 +64,10 @@ TEST_F(RemovalTest, WhatIsUnboundBeforeItCanBeBoundAnewIsGoneAndFoundOnItsReturn
     world_.broker->AckQuiesce(importer_.id, notice.operation);
   };
   EXPECT_TRUE(world_.Call(&Broker::CloseDevice, driver_, CoreWorld::kExporter).ok());
-  EXPECT_EQ(Exporter().state, DeviceState::kGone) << Exporter().state_reason;
+  EXPECT_EQ(Device().state, DeviceState::kGone) << Device().state_reason;
   world_.kernel->Step();
   Return();
-  EXPECT_EQ(Exporter().state, DeviceState::kReady) << Exporter().state_reason;
+  EXPECT_EQ(Device().state, DeviceState::kReady) << Device().state_reason;
   world_.Drive(driver_, CoreWorld::kExporter);
 }
 
@@ -105,27 +86,27 @@ TEST_F(RemovalTest, WhoeverHoldsOnToItIsNamedUntilItLetsGo) {
   world_.holders = {{.pid = 4711, .comm = "hoarder"}};
   Unbind();
   world_.scheduler.Advance(absl::Milliseconds(500));
-  EXPECT_EQ(Exporter().state, DeviceState::kGone);
-  EXPECT_THAT(Exporter().state_reason, HasSubstr("waits: hoarder (pid 4711) still holds its fd"));
+  EXPECT_EQ(Device().state, DeviceState::kGone);
+  EXPECT_THAT(Device().state_reason, HasSubstr("waits: hoarder (pid 4711) still holds its fd"));
   EXPECT_FALSE(world_.kernel->HasLeft(CoreWorld::kExporter));
   driver_.channel->grants.clear();
   world_.holders.clear();
   world_.scheduler.Advance(absl::Seconds(1));
   world_.kernel->Step();
-  EXPECT_TRUE(Exporter().holders.empty());
+  EXPECT_TRUE(Device().holders.empty());
   EXPECT_TRUE(world_.kernel->HasLeft(CoreWorld::kExporter));
 }
 
 TEST_F(RemovalTest, ItReturnsWithNoOldRight) {
   driver_.channel->grants.clear();
-  const uint64_t generation = Exporter().generation;
+  const uint64_t generation = Device().generation;
   Unbind();
   world_.scheduler.Advance(absl::Milliseconds(500));
   world_.kernel->Step();
   Return();
-  EXPECT_EQ(Exporter().state, DeviceState::kReady) << Exporter().state_reason;
-  EXPECT_FALSE(Exporter().driver.has_value());
-  EXPECT_GT(Exporter().generation, generation + 1);
+  EXPECT_EQ(Device().state, DeviceState::kReady) << Device().state_reason;
+  EXPECT_FALSE(Device().driver.has_value());
+  EXPECT_GT(Device().generation, generation + 1);
   EXPECT_FALSE(Reaches());
   world_.Drive(driver_, CoreWorld::kExporter);
   world_.Map(importer_, world_.Export(importer_, CoreWorld::kExporter, {0, kMiB}).id, space_.id);
@@ -139,9 +120,9 @@ TEST_F(RemovalTest, OneThatCannotBeBoundOnItsReturnIsFaultedAndCanBeRecovered) {
   world_.kernel->Step();
   world_.kernel->FailNth(sim::Verb::kBindDevice, 1, EPERM);
   Return();
-  EXPECT_EQ(Exporter().state, DeviceState::kFaulted);
+  EXPECT_EQ(Device().state, DeviceState::kFaulted);
   EXPECT_TRUE(world_.Call(&Broker::RecoverDevice, driver_, CoreWorld::kExporter).ok());
-  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_EQ(Device().state, DeviceState::kReady);
 }
 
 TEST_F(RemovalTest, AWindowOfItIsNotReadyWhateverActionItWouldTake) {
@@ -176,14 +157,14 @@ TEST_F(RemovalTest, AScanFindsWhatNoSignalTold) {
   world_.kernel->Unbind(CoreWorld::kExporter);
   world_.broker->Rescan();
   world_.scheduler.Advance(absl::Seconds(1));
-  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+  EXPECT_EQ(Device().state, DeviceState::kGone);
 }
 
 TEST_F(RemovalTest, AScanThatFindsNothingNewChangesNothing) {
-  const uint64_t generation = Exporter().generation;
+  const uint64_t generation = Device().generation;
   world_.broker->Rescan();
   world_.scheduler.RunReady();
-  EXPECT_EQ(Exporter().generation, generation);
+  EXPECT_EQ(Device().generation, generation);
   EXPECT_TRUE(Reaches());
 }
 
@@ -191,11 +172,11 @@ TEST_F(RemovalTest, AnUnbindDuringAResetFollowsIt) {
   world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
                              [](absl::StatusOr<OperationView>) {});
   world_.scheduler.RunReady();
-  ASSERT_EQ(Exporter().state, DeviceState::kQuiescing);
+  ASSERT_EQ(Device().state, DeviceState::kQuiescing);
   driver_.channel->grants.clear();
   Unbind();
   world_.scheduler.Advance(absl::Seconds(3));
-  EXPECT_EQ(Exporter().state, DeviceState::kGone);
+  EXPECT_EQ(Device().state, DeviceState::kGone);
   EXPECT_FALSE(Reaches());
 }
 
@@ -206,7 +187,7 @@ TEST_F(RemovalTest, AnImporterThatGoesTakesItsAddressSpacesAlong) {
   world_.scheduler.Advance(absl::Milliseconds(500));
   EXPECT_TRUE(absl::IsNotFound(world_.broker->GetAddressSpace(importer_.id, space_.id).status()));
   EXPECT_TRUE(world_.broker->GetExport(importer_.id, window_.id).ok());
-  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_EQ(Device().state, DeviceState::kReady);
 }
 
 }  // namespace

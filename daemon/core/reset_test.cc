@@ -2,50 +2,22 @@
 #include <set>
 
 #include "daemon/base/errors.h"
-#include "daemon/core/testing/core_world.h"
+#include "daemon/core/testing/mapped_test.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace p2pd {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
-
-class ResetTest : public ::testing::Test {
+class ResetTest : public MappedTest {
  protected:
-  ResetTest() {
-    world_.Drive(driver_, CoreWorld::kExporter);
-    world_.Drive(importer_, CoreWorld::kEngine);
-    window_ = world_.Export(importer_, CoreWorld::kExporter, {0, kMiB});
-    space_ = world_.Space(importer_, CoreWorld::kEngine);
-    mapping_ = world_.Map(importer_, window_.id, space_.id);
-  }
-
-  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0); }
-  MappingView Mapping() { return world_.broker->GetMapping(importer_.id, mapping_.id).value_or(MappingView()); }
-  DeviceView Exporter() { return *world_.broker->GetDevice(CoreWorld::kExporter); }
-
   // Begins a reset by the driver; its outcome arrives in reset_.
   void Begin() {
     world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
                                [this](absl::StatusOr<OperationView> got) { reset_ = std::move(got); });
     world_.scheduler.RunReady();
   }
-  void Ack(const Client& client) {
-    world_.broker->AckQuiesce(client.id, client.channel->quiesces.back().operation);
-    world_.scheduler.RunReady();
-  }
-  void Ready() {
-    const auto ready = world_.Call(&Broker::DeviceReady, driver_, CoreWorld::kExporter, Exporter().generation);
-    EXPECT_TRUE(ready.ok()) << ready.status();
-  }
 
-  CoreWorld world_;
-  Client driver_ = world_.Connect(1000);
-  Client importer_ = world_.Connect(1001);
-  ExportView window_;
-  AddressSpaceView space_;
-  MappingView mapping_;
   std::optional<absl::StatusOr<OperationView>> reset_;
 };
 
@@ -53,7 +25,7 @@ TEST_F(ResetTest, WaitsForTheImportersAckBeforeItUnmaps) {
   Begin();
   ASSERT_EQ(importer_.channel->quiesces.size(), 1u);
   EXPECT_THAT(importer_.channel->quiesces[0].mappings, ::testing::ElementsAre(mapping_.id));
-  EXPECT_EQ(Exporter().state, DeviceState::kQuiescing);
+  EXPECT_EQ(Device().state, DeviceState::kQuiescing);
   EXPECT_TRUE(Reaches());
   EXPECT_FALSE(reset_.has_value());
   Ack(importer_);
@@ -80,25 +52,25 @@ TEST_F(ResetTest, PutsEveryMappingBackAtItsOwnIova) {
 TEST_F(ResetTest, RestoredIsNotReady) {
   Begin();
   Ack(importer_);
-  EXPECT_EQ(Exporter().state, DeviceState::kAwaitingDriver);
+  EXPECT_EQ(Device().state, DeviceState::kAwaitingDriver);
   EXPECT_TRUE(importer_.channel->resumes.empty());
-  Ready();
+  Ready(driver_);
   ASSERT_EQ(importer_.channel->resumes.size(), 1u);
   EXPECT_EQ(importer_.channel->resumes[0].restored, 1u);
   EXPECT_EQ(importer_.channel->resumes[0].lost, 0u);
-  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_EQ(Device().state, DeviceState::kReady);
 }
 
 TEST_F(ResetTest, ADriverThatIsNeverReadyLosesTheDevice) {
   Begin();
   Ack(importer_);
-  ASSERT_EQ(Exporter().state, DeviceState::kAwaitingDriver);
+  ASSERT_EQ(Device().state, DeviceState::kAwaitingDriver);
   driver_.channel->grants.clear();
   world_.scheduler.Advance(absl::Seconds(59));
-  EXPECT_EQ(Exporter().driver, driver_.id);
+  EXPECT_EQ(Device().driver, driver_.id);
   world_.scheduler.Advance(absl::Seconds(4));
-  EXPECT_FALSE(Exporter().driver.has_value());
-  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_FALSE(Device().driver.has_value());
+  EXPECT_EQ(Device().state, DeviceState::kReady);
   EXPECT_EQ(driver_.channel->revoked, std::vector<PciAddress>{CoreWorld::kExporter});
   EXPECT_FALSE(Reaches());
   EXPECT_TRUE(absl::IsNotFound(world_.broker->GetMapping(importer_.id, mapping_.id).status()));
@@ -107,27 +79,27 @@ TEST_F(ResetTest, ADriverThatIsNeverReadyLosesTheDevice) {
 TEST_F(ResetTest, ADriverThatIsReadyInTimeKeepsIt) {
   Begin();
   Ack(importer_);
-  Ready();
+  Ready(driver_);
   world_.scheduler.Advance(absl::Minutes(5));
-  EXPECT_EQ(Exporter().driver, driver_.id);
+  EXPECT_EQ(Device().driver, driver_.id);
   EXPECT_EQ(Mapping().state, MappingState::kActive);
 }
 
 TEST_F(ResetTest, AReadyOfAnOlderGenerationIsRefused) {
-  const uint64_t before = Exporter().generation;
+  const uint64_t before = Device().generation;
   Begin();
   Ack(importer_);
-  EXPECT_GT(Exporter().generation, before);
+  EXPECT_GT(Device().generation, before);
   const auto stale = world_.Call(&Broker::DeviceReady, driver_, CoreWorld::kExporter, before);
   EXPECT_EQ(GetErrorInfo(stale.status()).reason, Reason::kStaleGeneration);
-  EXPECT_EQ(Exporter().state, DeviceState::kAwaitingDriver);
+  EXPECT_EQ(Device().state, DeviceState::kAwaitingDriver);
 }
 
 TEST_F(ResetTest, TheGenerationGrowsBeforeAnythingIsAsked) {
-  const uint64_t before = Exporter().generation;
+  const uint64_t before = Device().generation;
   Begin();
   EXPECT_EQ(importer_.channel->quiesces[0].generation, before + 1);
-  EXPECT_EQ(Exporter().generation, before + 1);
+  EXPECT_EQ(Device().generation, before + 1);
 }
 
 TEST_F(ResetTest, AClientThatDoesNotAnswerIsCutOffAtTheDeadline) {
@@ -139,14 +111,14 @@ TEST_F(ResetTest, AClientThatDoesNotAnswerIsCutOffAtTheDeadline) {
   ASSERT_TRUE(reset_.has_value());
   EXPECT_EQ((*reset_)->parties[0].answer, Answer::kForced);
   EXPECT_EQ(Mapping().state, MappingState::kSuspended);
-  Ready();
+  Ready(driver_);
   EXPECT_FALSE(Reaches()) << "nobody vouches that its DMA has stopped";
 }
 
 TEST_F(ResetTest, ALateAckBringsTheMappingsBack) {
   Begin();
   world_.scheduler.Advance(absl::Seconds(3));
-  Ready();
+  Ready(driver_);
   EXPECT_FALSE(Reaches());
   Ack(importer_);
   EXPECT_TRUE(Reaches());
@@ -159,7 +131,7 @@ TEST_F(ResetTest, AnAckForAnOlderResetBringsNothingBack) {
   Begin();
   const OperationId first = importer_.channel->quiesces.back().operation;
   world_.scheduler.Advance(absl::Seconds(3));
-  Ready();
+  Ready(driver_);
   Begin();
   world_.scheduler.Advance(absl::Seconds(3));
   world_.broker->AckQuiesce(importer_.id, first);
@@ -205,7 +177,7 @@ TEST_F(ResetTest, AMappingThatCannotComeBackIsLostWithTheReason) {
   EXPECT_EQ(Mapping().state, MappingState::kLost);
   EXPECT_THAT(Mapping().state_reason, ::testing::HasSubstr("ENODEV"));
   EXPECT_FALSE(Reaches());
-  Ready();
+  Ready(driver_);
   EXPECT_EQ(importer_.channel->resumes[0].lost, 1u);
   EXPECT_TRUE(world_.Call(&Broker::Unmap, importer_, mapping_.id).ok());
   EXPECT_TRUE(
@@ -254,8 +226,8 @@ TEST_F(ResetTest, ADriverThatDiesDuringItsResetIsEndedAfterIt) {
   Ack(importer_);
   world_.scheduler.Advance(absl::Seconds(3));
   EXPECT_FALSE(Reaches());
-  EXPECT_EQ(Exporter().state, DeviceState::kReady);
-  EXPECT_EQ(Exporter().driver, std::nullopt);
+  EXPECT_EQ(Device().state, DeviceState::kReady);
+  EXPECT_EQ(Device().driver, std::nullopt);
   EXPECT_TRUE(world_.broker->ListExports(importer_.id).empty());
 }
 
@@ -264,7 +236,7 @@ TEST_F(ResetTest, SomebodyElseNeedsPolicyToReset) {
   world_.policy->denied = {Action::kReset};
   const auto denied = world_.Call(&Broker::ResetDevice, admin, CoreWorld::kExporter);
   EXPECT_EQ(denied.status().code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_EQ(Exporter().state, DeviceState::kReady);
+  EXPECT_EQ(Device().state, DeviceState::kReady);
 }
 
 TEST_F(ResetTest, AnAdministratorsResetAsksTheDriverToo) {
@@ -288,6 +260,25 @@ TEST_F(ResetTest, ADeviceWithoutResetIsRefusedBeforeAnythingIsRevoked) {
   const auto refused = world_.Call(&Broker::ResetDevice, driver_, CoreWorld::kNoReset);
   EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kDeviceUnusable);
   EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kNoReset)->generation, 0u);
+}
+
+TEST_F(ResetTest, OfVeryManyMappingsEachIsUnmappedAndComesBackAtItsOwnIova) {
+  std::vector<MappingView> many;
+  for (int i = 0; i < 200; ++i) many.push_back(world_.Map(importer_, window_.id, space_.id));
+  const int unmaps = world_.kernel->CallCount(sim::Verb::kUnmap);
+  const int maps = world_.kernel->CallCount(sim::Verb::kMapFile);
+  Begin();
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value() && reset_->ok());
+  EXPECT_EQ((*reset_)->mapping_count, 201u);
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kUnmap), unmaps + 201);
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kMapFile), maps + 201);
+  for (const MappingView& mapping : many) {
+    const auto now = world_.broker->GetMapping(importer_.id, mapping.id);
+    ASSERT_TRUE(now.ok());
+    EXPECT_EQ(now->state, MappingState::kActive);
+    EXPECT_EQ(now->iova, mapping.iova);
+  }
 }
 
 }  // namespace

@@ -9,6 +9,17 @@
 
 namespace p2pd {
 
+struct Core::Restoring {
+  MappingId mapping;
+  std::shared_ptr<AddressSpace> ioas;
+  std::shared_ptr<const DmaBuf> dma_buf;
+  Range iova;
+  Access access = Access::kRead;
+  uint64_t file_offset = 0;
+  bool dead_area = false;
+  absl::Status status;
+};
+
 void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
   operation.phase_began = scheduler.Now();
   std::vector<MappingId> back;
@@ -30,53 +41,62 @@ void Core::BeginRestore(CoreLock& lock, OperationEntry& operation) {
 }
 
 void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) {
-  for (MappingId mapping : mappings) RestoreOne(id, mapping);
+  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
+    RestoreSome(id, absl::MakeSpan(mappings).subspan(i, kMappingsAHold));
+  }
 }
 
-void Core::RestoreOne(OperationId id, MappingId mapping) {
-  std::shared_ptr<AddressSpace> ioas;
-  std::shared_ptr<const DmaBuf> dma_buf;
-  Range iova;
-  Access access = Access::kRead;
-  uint64_t file_offset = 0;
-  bool dead_area = false;
-  absl::Status status;
+void Core::RestoreSome(OperationId id, absl::Span<const MappingId> mappings) {
+  std::vector<Restoring> work;
   {
     CoreLock lock(mutex);
-    MappingEntry* entry = tables.FindMapping(mapping);
-    if (entry == nullptr || entry->view.state == MappingState::kLost) return;
-    const SessionEntry* owner = tables.FindSession(entry->view.session);
-    if (owner == nullptr || owner->ended) return;  // its end takes the mapping
-    dead_area = entry->live;                       // UNMAP had failed
-    ioas = tables.spaces.at(entry->view.address_space).ioas;
-    dma_buf = entry->dma_buf;
-    iova = entry->view.iova;
-    access = entry->asked;
-    file_offset = entry->file_offset;
-    status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry);
-    if (status.ok()) entry->live = true;
+    for (const MappingId mapping : mappings) PrepareRestore(mapping, work);
   }
-  if (status.ok() && dead_area) {
-    status = ioas->Unmap(iova);
-    dead_area = !status.ok();
-  }
-  for (int i = 0; status.ok() && i < kKernelAttempts; ++i) {
-    const absl::Status mapped = ioas->Map(dma_buf->fd, file_offset, iova, access);
-    if (mapped.ok()) break;
-    if (!IsTransient(mapped) || i + 1 == kKernelAttempts) status = mapped;
-  }
+  for (Restoring& one : work) CarryOutRestore(one);
   CoreLock lock(mutex);
+  for (const Restoring& one : work) NoteRestored(id, one);
+}
+
+void Core::PrepareRestore(MappingId mapping, std::vector<Restoring>& work) {
   MappingEntry* entry = tables.FindMapping(mapping);
+  if (entry == nullptr || entry->view.state == MappingState::kLost) return;
+  const SessionEntry* owner = tables.FindSession(entry->view.session);
+  if (owner == nullptr || owner->ended) return;  // its end takes the mapping
+  work.push_back({.mapping = mapping,
+                  .ioas = tables.spaces.at(entry->view.address_space).ioas,
+                  .dma_buf = entry->dma_buf,
+                  .iova = entry->view.iova,
+                  .access = entry->asked,
+                  .file_offset = entry->file_offset,
+                  .dead_area = entry->live,  // UNMAP had failed
+                  .status = Note(JournalVerb::kMap, JournalPhase::kIntent, *entry)});
+  if (work.back().status.ok()) entry->live = true;
+}
+
+void Core::CarryOutRestore(Restoring& one) {
+  if (one.status.ok() && one.dead_area) {
+    one.status = one.ioas->Unmap(one.iova);
+    one.dead_area = !one.status.ok();
+  }
+  for (int i = 0; one.status.ok() && i < kKernelAttempts; ++i) {
+    const absl::Status mapped = one.ioas->Map(one.dma_buf->fd, one.file_offset, one.iova, one.access);
+    if (mapped.ok()) break;
+    if (!IsTransient(mapped) || i + 1 == kKernelAttempts) one.status = mapped;
+  }
+}
+
+void Core::NoteRestored(OperationId id, const Restoring& done) {
+  MappingEntry* entry = tables.FindMapping(done.mapping);
   if (entry == nullptr) return;
-  Note(JournalVerb::kMap, status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, *entry).IgnoreError();
-  if (status.ok()) {
+  Note(JournalVerb::kMap, done.status.ok() ? JournalPhase::kDone : JournalPhase::kFailed, *entry).IgnoreError();
+  if (done.status.ok()) {
     entry->view.state = MappingState::kActive;
     entry->view.state_reason.clear();
   } else {
     // A dead area that could not be removed is still there: its IOVA stays taken.
-    entry->live = dead_area;
+    entry->live = done.dead_area;
     entry->view.state = Next(entry->view.state, MappingEvent::kRestoreFailed).value_or(MappingState::kLost);
-    entry->view.state_reason = std::string(status.message());
+    entry->view.state_reason = std::string(done.status.message());
   }
   tables.Changed(*entry);
   if (const auto operation = tables.operations.find(id); operation != tables.operations.end()) {

@@ -20,6 +20,13 @@ constexpr size_t kFewMappings = 4;  // so many are unmapped on the thread that a
 
 }  // namespace
 
+struct Core::Unmapping {
+  MappingId mapping;
+  std::shared_ptr<AddressSpace> ioas;  // none: the kernel does not have it
+  Range iova;
+  absl::Status status;
+};
+
 OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   const OperationId id(tables.NextId());
   OperationEntry& operation = tables.operations[id];
@@ -105,34 +112,41 @@ void Core::TaskDone(OperationId id, Phase next) {
 }
 
 void Core::UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) {
-  for (MappingId mapping : mappings) UnmapOne(id, mapping);
+  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
+    UnmapSome(id, absl::MakeSpan(mappings).subspan(i, kMappingsAHold));
+  }
 }
 
-void Core::UnmapOne(OperationId id, MappingId mapping) {
-  std::shared_ptr<AddressSpace> ioas;
-  Range iova;
+void Core::UnmapSome(OperationId id, absl::Span<const MappingId> mappings) {
+  std::vector<Unmapping> work;
   {
     CoreLock lock(mutex);
-    MappingEntry* entry = tables.FindMapping(mapping);
-    if (entry == nullptr) return;
-    if (entry->live) {
+    for (const MappingId mapping : mappings) {
+      const MappingEntry* entry = tables.FindMapping(mapping);
+      if (entry == nullptr) continue;
+      Unmapping& one = work.emplace_back(Unmapping{.mapping = mapping});
+      if (!entry->live) continue;
       // An intent that cannot be noted forbids many things, but not this.
       Note(JournalVerb::kUnmap, JournalPhase::kIntent, *entry).IgnoreError();
-      ioas = tables.spaces.at(entry->view.address_space).ioas;
-      iova = entry->view.iova;
+      one.ioas = tables.spaces.at(entry->view.address_space).ioas;
+      one.iova = entry->view.iova;
     }
   }
-  absl::Status status;
-  for (int i = 0; ioas != nullptr && i < kKernelAttempts; ++i) {
-    status = ioas->Unmap(iova);
-    if (!IsTransient(status)) break;
+  for (Unmapping& one : work) {
+    for (int i = 0; one.ioas != nullptr && i < kKernelAttempts; ++i) {
+      one.status = one.ioas->Unmap(one.iova);
+      if (!IsTransient(one.status)) break;
+    }
   }
   CoreLock lock(mutex);
-  MappingEntry* entry = tables.FindMapping(mapping);
-  OperationEntry& operation = tables.operations.at(id);
+  for (const Unmapping& one : work) NoteUnmapped(tables.operations.at(id), one);
+}
+
+void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
+  MappingEntry* entry = tables.FindMapping(done.mapping);
   if (entry == nullptr) return;
-  if (!status.ok()) {
-    entry->view.state_reason = std::string(status.message());
+  if (!done.status.ok()) {
+    entry->view.state_reason = std::string(done.status.message());
     if (operation.view.error.empty()) operation.view.error = entry->view.state_reason;
     tables.Changed(*entry);
     AddOutcome(operation, *entry);
@@ -141,7 +155,7 @@ void Core::UnmapOne(OperationId id, MappingId mapping) {
   if (entry->live) Note(JournalVerb::kUnmap, JournalPhase::kDone, *entry).IgnoreError();
   entry->live = false;
   if (!operation.order.restore) {
-    const auto own = operation.order.reasons.find(mapping);
+    const auto own = operation.order.reasons.find(done.mapping);
     Drop(*entry, own == operation.order.reasons.end() ? operation.order.reason : own->second);
   } else if (const auto next = Next(entry->view.state, MappingEvent::kUnmappedForReset)) {
     entry->view.state = *next;

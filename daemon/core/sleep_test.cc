@@ -2,7 +2,7 @@
 #include <optional>
 
 #include "daemon/base/errors.h"
-#include "daemon/core/testing/core_world.h"
+#include "daemon/core/testing/mapped_test.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -11,25 +11,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr uint64_t kMiB = 1 << 20;
-
-class SleepTest : public ::testing::Test {
+class SleepTest : public MappedTest {
  protected:
-  explicit SleepTest(BrokerOptions options = {}) : world_(std::move(options)) {
-    world_.Drive(driver_, CoreWorld::kExporter);
-    world_.Drive(importer_, CoreWorld::kEngine);
-    window_ = world_.Export(importer_, CoreWorld::kExporter, {0, kMiB});
-    space_ = world_.Space(importer_, CoreWorld::kEngine);
-    mapping_ = world_.Map(importer_, window_.id, space_.id);
-  }
+  using MappedTest::MappedTest;
 
   void Sleep() {
     world_.broker->Sleep([this] { ++asleep_; });
-    world_.scheduler.RunReady();
-  }
-  void Ack(const Client& client) {
-    ASSERT_FALSE(client.channel->quiesces.empty());
-    world_.broker->AckQuiesce(client.id, client.channel->quiesces.back().operation);
     world_.scheduler.RunReady();
   }
   void SleepSoundly() {
@@ -42,24 +29,12 @@ class SleepTest : public ::testing::Test {
     world_.broker->Wake();
     world_.scheduler.RunReady();
   }
-  void Ready(const Client& client, const PciAddress& device) {
-    const auto ready = world_.Call(&Broker::DeviceReady, client, device, Device(device).generation);
-    EXPECT_TRUE(ready.ok()) << ready.status();
-  }
-  bool Reaches() { return world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0); }
-  DeviceView Device(const PciAddress& address = CoreWorld::kExporter) { return *world_.broker->GetDevice(address); }
-  MappingView Mapping() { return world_.broker->GetMapping(importer_.id, mapping_.id).value_or(MappingView()); }
+  // Of what the importer was asked last to stop for.
   OperationView Receipt() {
     const OperationId last = importer_.channel->quiesces.back().operation;
     return world_.broker->GetOperation(importer_.id, last).value_or(OperationView());
   }
 
-  CoreWorld world_;
-  Client driver_ = world_.Connect(1000);
-  Client importer_ = world_.Connect(1001);
-  ExportView window_;
-  AddressSpaceView space_;
-  MappingView mapping_;
   int asleep_ = 0;
 };
 

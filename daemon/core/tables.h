@@ -68,6 +68,7 @@ struct DeviceEntry {
   bool error_pending = false;                                 // it told of an error meanwhile
   bool removal_pending = false;                               // the kernel wants it back, likewise
   bool scrubbed = false;                                      // reset since its last driver
+  bool holds_data = false;                                    // its memory was not cleared since its last driver
   Grounds grounds;                                            // of its driver's right to drive it
   absl::Duration granted;                                     // when it got that, on the Scheduler's clock
   std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
@@ -132,6 +133,7 @@ struct RevokeOrder {
   ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back
   bool restore = false;                      // put the mappings back; else they are gone, and devices are bound afresh
   bool leave = false;                        // devices are closed and not bound again
+  bool turn_on = false;                      // memory decode was turned off, and is to be on again
   std::optional<absl::Duration> deadline;    // for the acks, where it is not the usual one
   std::optional<SessionId> exempt;           // not asked to stop: it asks itself, or it is dead
   std::optional<SessionId> ending;           // to be forgotten at the end

@@ -78,6 +78,22 @@ absl::StatusOr<std::shared_ptr<const DmaBuf>> VfioDevice::ExportAlone(int bar, R
   return std::make_shared<const DmaBuf>(DmaBuf{.fd = std::move(fd), .bar_offset = range.start});
 }
 
+uint64_t VfioDevice::memory_size() const {
+  uint64_t size = 0;
+  for (const Bar& bar : bars_) {
+    for (const Range& run : bar.runs) size += bar.prefetchable ? run.length : 0;
+  }
+  return size;
+}
+
+absl::Status VfioDevice::ClearMemory() const {
+  for (int i = 0; i < kNumBars; ++i) {
+    if (!bars_[i].prefetchable) continue;
+    for (const Range& run : bars_[i].runs) P2PD_RETURN_IF_ERROR(kernel_.ClearBar(fd_, i, run));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status VfioDevice::FlushPostedWrites() const { return config().Read32(0).status(); }
 
 }  // namespace p2pd

@@ -63,6 +63,9 @@ class VfioDevice {
   absl::Status Attach(const AddressSpace& space) const { return kernel_.AttachDevice(fd_, space.id()); }
   absl::Status Detach() const { return kernel_.DetachDevice(fd_); }
   absl::Status DisableInterrupts() const { return kernel_.DisableInterrupts(fd_); }
+  // How much plain memory its windows can show, and zeros in all of it.
+  uint64_t memory_size() const;
+  absl::Status ClearMemory() const;
   absl::Status Reset() const { return kernel_.ResetDevice(fd_); }
   // All that a reset of its slot or bus takes along, itself included.
   absl::StatusOr<HotResetInfo> ResetSet() const { return kernel_.GetHotResetInfo(fd_); }

@@ -23,6 +23,18 @@ void Add(Facts* facts, const std::string& name, std::string value) {
 
 std::string Text(bool value) { return value ? "yes" : "no"; }
 
+std::string TextOf(Scrub scrub) {
+  switch (scrub) {
+    case Scrub::kReset:
+      return "RESET";
+    case Scrub::kNone:
+      return "NONE";
+    case Scrub::kZero:
+      return "ZERO";
+  }
+  return "";
+}
+
 std::string TextOf(AskedAccess access) {
   switch (access) {
     case AskedAccess::kRead:
@@ -89,8 +101,7 @@ void AddFacts(Facts* facts, const PolicyRequest& request) {
 }
 
 void AddLimits(Facts* limits, const GrantLimits& of) {
-  if (of.scrub == Scrub::kNone) Add(limits, "scrub", "NONE");
-  if (of.scrub == Scrub::kZero) Add(limits, "scrub", "ZERO");
+  if (of.scrub != GrantLimits().scrub) Add(limits, "scrub", TextOf(of.scrub));
   if (of.max_count.has_value()) Add(limits, "max_count", absl::StrCat(*of.max_count));
   if (of.max_bytes.has_value()) Add(limits, "max_bytes", absl::StrCat(*of.max_bytes));
   if (of.time_to_live.has_value()) Add(limits, "time_to_live", absl::FormatDuration(*of.time_to_live));

@@ -189,6 +189,11 @@ class Kernel {
   virtual absl::Status ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) = 0;
   virtual absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) = 0;
 
+  // Writes zeros to a part of a memory BAR, as a driver would by pwrite: where the device has it turned off, as a
+  // controller memory buffer after a reset, they go nowhere. Takes as long as the range is large. Errors: EIO (memory
+  // decode is off, or the device sleeps), EINVAL (no such BAR, or beyond it). [vfio_pci_rdwr.c: vfio_pci_bar_rw]
+  virtual absl::Status ClearBar(FdRef device, int bar, Range range) = 0;
+
   // Takes every interrupt of the device down (INTx, MSI, MSI-X); OK when none was up.
   virtual absl::Status DisableInterrupts(FdRef device) = 0;
 

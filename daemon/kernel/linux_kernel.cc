@@ -110,6 +110,8 @@ HotResetMember ToMember(const uapi::vfio_pci_dependent_device& device) {
 }
 
 // A transfer to or from configuration space: `moved` is what pread or pwrite returned.
+constexpr uint64_t kClearedAtOnce = 1 << 20;  // bytes
+
 absl::Status ConfigResult(const char* call, FdRef device, uint64_t offset, size_t wanted, ssize_t moved) {
   const int error = moved < 0 ? errno : EIO;
   if (moved >= 0 && static_cast<size_t>(moved) == wanted) return absl::OkStatus();
@@ -256,6 +258,23 @@ absl::Status LinuxKernel::WriteConfig(FdRef device, uint64_t offset, absl::Span<
   P2PD_ASSIGN_OR_RETURN(const RegionInfo config, GetRegionInfo(device, kConfigRegion));
   const ssize_t moved = pwrite(device.get(), bytes.data(), bytes.size(), config.offset + offset);
   return ConfigResult("pwrite", device, offset, bytes.size(), moved);
+}
+
+absl::Status LinuxKernel::ClearBar(FdRef device, int bar, Range range) {
+  P2PD_ASSIGN_OR_RETURN(const RegionInfo region, GetRegionInfo(device, bar));
+  const std::string object = absl::StrCat(NameOf(device), " BAR ", bar, " ", range.ToString());
+  // The kernel would take what is beyond this BAR for the next one.
+  if (range.start > region.size || range.length > region.size - range.start) {
+    return ErrnoError("pwrite", object, EINVAL, "it is not within the BAR");
+  }
+  const std::vector<uint8_t> zeros(std::min(range.length, kClearedAtOnce));
+  for (uint64_t done = 0; done < range.length;) {
+    const size_t size = std::min<uint64_t>(zeros.size(), range.length - done);
+    const ssize_t written = pwrite(device.get(), zeros.data(), size, region.offset + range.start + done);
+    if (written <= 0) return ErrnoError("pwrite", object, written < 0 ? errno : EIO);
+    done += static_cast<uint64_t>(written);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status LinuxKernel::DisableInterrupts(FdRef device) {

@@ -191,6 +191,12 @@ absl::Status SimKernel::WriteConfig(FdRef device, uint64_t offset, absl::Span<co
   return Explain(machine_->WriteConfig(device, offset, bytes));
 }
 
+absl::Status SimKernel::ClearBar(FdRef device, int bar, Range range) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(BeginWhenIdle(Verb::kClearBar, device));
+  return Explain(machine_->ClearBar(device, bar, range));
+}
+
 absl::Status SimKernel::DisableInterrupts(FdRef device) {
   MutexLock lock(mutex_);
   P2PD_RETURN_IF_ERROR(BeginWhenIdle(Verb::kDisableInterrupts, device));

@@ -68,6 +68,7 @@ class SimKernel final : public Kernel {
   absl::Status SetEventFd(FdRef device, DeviceSignal signal, std::optional<FdRef> eventfd) override;
   absl::Status ReadConfig(FdRef device, uint64_t offset, absl::Span<uint8_t> bytes) override;
   absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) override;
+  absl::Status ClearBar(FdRef device, int bar, Range range) override;
   absl::Status DisableInterrupts(FdRef device) override;
   absl::StatusOr<UniqueFd> OpenContext() override;
   absl::StatusOr<IoasId> AllocIoas(FdRef context) override;

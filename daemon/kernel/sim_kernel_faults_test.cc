@@ -38,6 +38,7 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
       {Verb::kSetEventFd, [&] { return k.SetEventFd(nvme, DeviceSignal::kError, std::nullopt); }},
       {Verb::kReadConfig, [&] { return k.ReadConfig(nvme, 0, bytes); }},
       {Verb::kWriteConfig, [&] { return k.WriteConfig(nvme, 0, bytes); }},
+      {Verb::kClearBar, [&] { return k.ClearBar(nvme, 2, {.start = 0, .length = kPage}); }},
       {Verb::kDisableInterrupts, [&] { return k.DisableInterrupts(nvme); }},
       {Verb::kOpenContext, [&] { return k.OpenContext().status(); }},
       {Verb::kAllocIoas, [&] { return k.AllocIoas(context_).status(); }},
@@ -52,12 +53,13 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   };
   ASSERT_EQ(calls.size(), sim::kAllVerbs.size());
   // In an order in which each can succeed: unmap after map, destroy last.
-  for (const Verb verb :
-       {Verb::kOpenDevice,   Verb::kBindDevice,   Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
-        Verb::kExportDmaBuf, Verb::kShareDmaBuf,  Verb::kIsShared,      Verb::kResetDevice,   Verb::kGetHotResetInfo,
-        Verb::kHotReset,     Verb::kSetEventFd,   Verb::kReadConfig,    Verb::kWriteConfig,   Verb::kDisableInterrupts,
-        Verb::kOpenContext,  Verb::kAllocIoas,    Verb::kAttachDevice,  Verb::kGetIovaLayout, Verb::kMapFile,
-        Verb::kUnmap,        Verb::kDetachDevice, Verb::kInspectMemory, Verb::kPrepareMemory, Verb::kDestroyIoas}) {
+  for (const Verb verb : {Verb::kOpenDevice,    Verb::kBindDevice,      Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
+                          Verb::kProbeExport,   Verb::kExportDmaBuf,    Verb::kShareDmaBuf,   Verb::kIsShared,
+                          Verb::kResetDevice,   Verb::kGetHotResetInfo, Verb::kHotReset,      Verb::kSetEventFd,
+                          Verb::kReadConfig,    Verb::kWriteConfig,     Verb::kClearBar,      Verb::kDisableInterrupts,
+                          Verb::kOpenContext,   Verb::kAllocIoas,       Verb::kAttachDevice,  Verb::kGetIovaLayout,
+                          Verb::kMapFile,       Verb::kUnmap,           Verb::kDetachDevice,  Verb::kInspectMemory,
+                          Verb::kPrepareMemory, Verb::kDestroyIoas}) {
     SCOPED_TRACE(std::string(sim::VerbName(verb)));
     const int before = k.CallCount(verb);
     k.FailNth(verb, 1, EIO);

@@ -105,8 +105,8 @@ TEST_F(DemoPolicyTest, EachUserDrivesItsOwnDevice) {
 
 TEST_F(DemoPolicyTest, OnlyEduGoesToItsNextDriverUnscrubbed) {
   EXPECT_EQ(policy_.Judge(On(kRinger, Action::kDrive, kEdu)).limits.scrub, Scrub::kNone);
-  EXPECT_EQ(policy_.Judge(On(kExporter, Action::kDrive, kNvme1)).limits.scrub, Scrub::kReset);
-  EXPECT_EQ(policy_.Judge(On(kImporter, Action::kDrive, kNvme2)).limits.scrub, Scrub::kReset);
+  EXPECT_EQ(policy_.Judge(On(kExporter, Action::kDrive, kNvme1)).limits.scrub, Scrub::kZero);
+  EXPECT_EQ(policy_.Judge(On(kImporter, Action::kDrive, kNvme2)).limits.scrub, Scrub::kZero);
 }
 
 TEST_F(DemoPolicyTest, TheExporterAndRootMayResetItsDevice) {

@@ -225,9 +225,9 @@ bool RuleMatches(const v1::Rule& rule, const PolicyRequest& request, const Files
 }
 
 bool LimitsAre(const v1::Limits& said, const GrantLimits& limits) {
-  Scrub scrub = Scrub::kReset;
+  Scrub scrub = Scrub::kZero;
   if (said.scrub() == v1::Limits::NONE) scrub = Scrub::kNone;
-  if (said.scrub() == v1::Limits::ZERO) scrub = Scrub::kZero;
+  if (said.scrub() == v1::Limits::RESET) scrub = Scrub::kReset;
   const auto is = [](bool has, uint64_t value, const std::optional<uint64_t>& limit) {
     return has ? limit == value : !limit.has_value();
   };

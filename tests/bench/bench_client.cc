@@ -40,6 +40,18 @@ absl::StatusOr<std::unique_ptr<BenchClient>> BenchClient::Connect(const Sockets&
   return client;
 }
 
+absl::StatusOr<std::unique_ptr<BenchClient>> BenchClient::ConnectBare(const std::string& grpc_socket) {
+  std::unique_ptr<BenchClient> client(new BenchClient());
+  client->stub_ = v1::Broker::NewStub(ConnectGrpc(grpc_socket));
+  P2PD_RETURN_IF_ERROR(client->Ping());
+  return client;
+}
+
+void BenchClient::Watch(grpc::ClientContext& context, grpc::ClientReadReactor<v1::Event>& reactor) {
+  context.AddMetadata("p2pd-token", token_);
+  stub_->async()->WatchEvents(&context, &watch_, &reactor);
+}
+
 absl::Status BenchClient::Shake(const std::string& fd_socket) {
   P2PD_ASSIGN_OR_RETURN(fd_socket_, p2p::internal::ConnectPacketSocket(fd_socket, kPatience));
   v1::ClientFrame hello;

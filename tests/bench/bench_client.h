@@ -27,6 +27,8 @@ struct Sockets {
 class BenchClient {
  public:
   static absl::StatusOr<std::unique_ptr<BenchClient>> Connect(const Sockets& sockets);
+  // To a gRPC server that knows no sessions.
+  static absl::StatusOr<std::unique_ptr<BenchClient>> ConnectBare(const std::string& grpc_socket);
 
   // A call as this session, with a request_id of its own if it takes one: Call("Map", &v1::Broker::Stub::Map, ...).
   template <typename Request, typename Response>
@@ -38,6 +40,9 @@ class BenchClient {
     if constexpr (requires { request.set_request_id(""); }) request.set_request_id(NextRequestId());
     return Explain(name, (stub_.get()->*method)(&context, request, &response));
   }
+
+  // Begins a WatchEvents whose events `reactor` gets; it starts the call, and both outlive it.
+  void Watch(grpc::ClientContext& context, grpc::ClientReadReactor<v1::Event>& reactor);
 
   // The floor: the same way, no session, nothing done.
   absl::Status Ping();
@@ -65,6 +70,7 @@ class BenchClient {
   std::string token_;
   std::unique_ptr<v1::Broker::Stub> stub_;
   uint64_t last_request_ = 0;
+  const v1::WatchEventsRequest watch_;
 };
 
 // A window of a device's BAR 2.

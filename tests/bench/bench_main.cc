@@ -20,9 +20,10 @@ struct Bench {
 };
 
 constexpr Bench kBenches[] = {
-    {"calls", BenchCalls}, {"batches", BenchBatches}, {"throughput", BenchThroughput},
-    {"scale", BenchScale}, {"journal", BenchJournal}, {"idle", BenchIdle},
-    {"bus", BenchBus},     {"policy", BenchPolicy},   {"real-kernel", BenchRealKernel},
+    {"calls", BenchCalls}, {"batches", BenchBatches},   {"throughput", BenchThroughput},
+    {"scale", BenchScale}, {"journal", BenchJournal},   {"policy", BenchPolicy},
+    {"idle", BenchIdle},   {"bus", BenchBus},           {"real-kernel", BenchRealKernel},
+    {"stuck", BenchStuck}, {"watchers", BenchWatchers}, {"revocation", BenchRevocation},
 };
 
 struct Choice {
@@ -34,7 +35,7 @@ struct Choice {
 void Describe(CLI::App& app, Choice& choice) {
   Setup& setup = choice.setup;
   app.add_option("--p2pd", setup.p2pd, "The daemon")->required()->type_name("FILE");
-  app.add_option("--bare-server", setup.bare_server, "For idle")->type_name("FILE");
+  app.add_option("--bare-server", setup.bare_server, "For idle and watchers")->type_name("FILE");
   app.add_option("--bus-server", setup.bus_server, "For bus")->type_name("FILE");
   app.add_option("--dbus-daemon", setup.dbus_daemon, "For bus")->type_name("FILE")->capture_default_str();
   app.add_option("--rounds", setup.rounds)->check(CLI::PositiveNumber)->capture_default_str();

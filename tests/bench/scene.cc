@@ -10,13 +10,16 @@ namespace p2pd::bench {
 namespace {
 
 constexpr char kPolicy[] =
-    "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, RECEIVE_FD, MAP, DRIVE] limits { scrub: NONE } }";
+    "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, RECEIVE_FD, MAP, DRIVE, RESET] limits { scrub: NONE } "
+    "}";
 
-std::string DeviceText(const std::string& bdf, int group, uint64_t bar_size) {
+constexpr char kNoReset[] = "no_reset: true";
+
+std::string DeviceText(const std::string& bdf, int group, uint64_t bar_size, const std::string& reset) {
   return absl::StrFormat(
       "device { bdf: '%s' vendor_id: 0x1af4 device_id: 0x1110 class_code: 0x050000 iommu_group: %d numa_node: -1 "
-      "no_reset: true bar { index: 2 size: %d prefetchable: true } }\n",
-      bdf, group, bar_size);
+      "%s bar { index: 2 size: %d prefetchable: true } }\n",
+      bdf, group, reset, bar_size);
 }
 
 std::string ImporterBdf(int index) { return absl::StrFormat("0000:%02x:00.0", index + 2); }
@@ -26,14 +29,19 @@ std::string ImporterBdf(int index) { return absl::StrFormat("0000:%02x:00.0", in
 std::string ImporterName(int index) { return absl::StrCat("devices/", ImporterBdf(index)); }
 
 std::string MachineText(int importers) {
-  std::string text = DeviceText("0000:01:00.0", 1, 64 << 20);
-  for (int i = 0; i < importers; ++i) absl::StrAppend(&text, DeviceText(ImporterBdf(i), i + 2, 64 << 10));
+  std::string text = DeviceText("0000:01:00.0", 1, 64 << 20, kNoReset);
+  for (int i = 0; i < importers; ++i) absl::StrAppend(&text, DeviceText(ImporterBdf(i), i + 2, 64 << 10, kNoReset));
   return text;
 }
 
-absl::StatusOr<Daemon> Daemon::Simulated(const std::string& program, int importers, const std::string& config) {
+std::string SlowDeviceText(absl::Duration reset) {
+  return DeviceText(kSlowBdf, 200, 64 << 10, absl::StrCat("reset_milliseconds: ", absl::ToInt64Milliseconds(reset)));
+}
+
+absl::StatusOr<Daemon> Daemon::Simulated(const std::string& program, int importers, const std::string& config,
+                                         const std::string& more_devices) {
   P2PD_ASSIGN_OR_RETURN(Folder folder, Folder::Create());
-  P2PD_RETURN_IF_ERROR(folder.Write("machine", MachineText(importers)));
+  P2PD_RETURN_IF_ERROR(folder.Write("machine", absl::StrCat(MachineText(importers), more_devices)));
   const std::string simulate = absl::StrCat("--simulate=", folder.At("machine"));
   return Start(program, std::move(folder), config, simulate);
 }

@@ -30,12 +30,16 @@ inline constexpr char kExporter[] = "devices/0000:01:00.0";
 std::string ImporterName(int index);     // "devices/0000:02:00.0"
 std::string MachineText(int importers);  // p2pd.v1.Simulation
 inline constexpr uint64_t kWindowLength = 1 << 20;
+// One more device, whose reset takes its time.
+inline constexpr char kSlowBdf[] = "0000:c0:00.0";
+std::string SlowDeviceText(absl::Duration reset);
 
 // A p2pd in a process of its own, which lets everybody do everything.
 class Daemon {
  public:
   // `config` as in p2pd.conf(5).
-  static absl::StatusOr<Daemon> Simulated(const std::string& program, int importers, const std::string& config = "");
+  static absl::StatusOr<Daemon> Simulated(const std::string& program, int importers, const std::string& config = "",
+                                          const std::string& more_devices = "");
   // Without a device: p2pd alone.
   static absl::StatusOr<Daemon> Empty(const std::string& program);
   // On the kernel that runs.
@@ -92,8 +96,11 @@ absl::Status BenchScale(const Setup& setup, Figures& figures);
 absl::Status BenchJournal(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
 absl::Status BenchBus(const Setup& setup, Figures& figures);
+absl::Status BenchStuck(const Setup& setup, Figures& figures);
+absl::Status BenchWatchers(const Setup& setup, Figures& figures);
 absl::Status BenchPolicy(const Setup& setup, Figures& figures);
 absl::Status BenchRealKernel(const Setup& setup, Figures& figures);
+absl::Status BenchRevocation(const Setup& setup, Figures& figures);
 
 }  // namespace p2pd::bench
 

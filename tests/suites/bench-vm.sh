@@ -1,5 +1,5 @@
 #!/bin/bash
-# Map and Unmap on the VM's kernel, beside the ioctls alone (P2PD_BENCH_JSON=FILE, as for bench) (by name only)
+# Map, Unmap, resets and sessions' ends on the VM's kernel, beside the ioctls alone (P2PD_BENCH_JSON, as for bench) (by name only)
 #
 # usage: tests/suites/bench-vm.sh [--json]
 set -euo pipefail
@@ -11,6 +11,6 @@ with_progress "$P2PD_CACHE/log/build-bench.log" "build" bazel_in_tree build //da
 bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$P2PD_TOP/tests/vm/vm.py" --timeout 600 --share "$work" --copy "$bin/daemon/p2pd" --copy "$bin/tests/bench/bench" -- \
-  bench --json /run/share/figures --p2pd /run/bin/p2pd --rounds 20 --calls 50 real-kernel
+"$P2PD_TOP/tests/vm/vm.py" --timeout 900 --add sets --share "$work" --copy "$bin/daemon/p2pd" --copy "$bin/tests/bench/bench" -- \
+  bench --json /run/share/figures --p2pd /run/bin/p2pd --rounds 20 --calls 50 real-kernel revocation
 cat "$work/figures" >>"$json"

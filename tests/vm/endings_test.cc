@@ -211,5 +211,28 @@ TEST_F(EndingsTest, ADeviceThatAFatalErrorLeftFaultedIsRecoveredOnRequest) {
   EXPECT_EQ(twin->device.ReadPage(0, kTwinMemory), Pattern(3));
 }
 
+TEST_F(EndingsTest, TheNextDriverSeesNoByteOfTheLast) {
+  std::vector<uint64_t> places;
+  {
+    const auto last = p2pd_.Connect("last driver");
+    const Driven nvme(kernel_, *last, kNvme);
+    for (const auto& bar : nvme.right.info().bars()) {
+      if (bar.index() == kCmbBar) places = {0, bar.size() / 2, bar.size() - kPage};
+    }
+    for (const uint64_t place : places) {
+      nvme.device.WritePage(kCmbBar, place, Pattern(static_cast<uint32_t>(place) + 7));
+    }
+  }
+  ASSERT_EQ(places.size(), 3u);
+  ASSERT_TRUE(Eventually([&] {
+    const p2p::v1::Device device = user_->GetDevice(Name(kNvme)).value();
+    return device.driver_session().empty() && device.state() == p2p::v1::Device::READY;
+  }));
+  const Driven nvme(kernel_, *driver_, kNvme);
+  for (const uint64_t place : places) {
+    EXPECT_EQ(nvme.device.ReadPage(kCmbBar, place), std::vector<uint8_t>(kPage)) << "at " << place;
+  }
+}
+
 }  // namespace
 }  // namespace p2pd::vm

@@ -47,7 +47,7 @@ class OpenPolicy final : public Policy {
   int rule_count() const override { return 1; }
 
   std::vector<Action> denied;
-  Scrub scrub = Scrub::kReset;
+  Scrub scrub = Scrub::kZero;
 };
 
 class RecordingWatcher final : public Watcher {

@@ -69,6 +69,7 @@ void Device::Depart() { presence_ = afterwards_; }
 void Device::Arrive(std::string cdev) {
   if (presence_ == Presence::kUnplugged) {
     config_ = ConfigSpace(spec_);
+    file_->ClearBars();
     ResetFunction();
     PublishConfig();
   }
@@ -104,7 +105,7 @@ void Device::Disable() {
 }
 
 void Device::ResetFunction() {
-  file_->ClearBars();
+  file_->ClearRegisters();
   if (model_ != nullptr) model_->Reset();
 }
 

@@ -71,7 +71,8 @@ class Device {
   bool IsBound(FdRef fd) const { return bound() && file_->file().IsHandle(fd, *bound_); }
   void set_bound(uint64_t handle) { bound_ = handle; }
 
-  // A function reset of the hardware: every BAR and the model's state. Configuration stays.
+  // A function reset of the hardware: registers and the model's state. Configuration stays, and so does what is in
+  // memory: QEMU's NVMe keeps its controller memory buffer, and no specification says that a device must not.
   void ResetFunction();
   bool can_reset() const { return can_reset_; }  // as found out when it was bound
   // Closed, and not reset since.

@@ -75,13 +75,21 @@ void DeviceFile::Store64(uint64_t offset, uint64_t value) { Store(offset, value)
 absl::Span<const uint8_t> DeviceFile::config() const { return {config_, kPageSize}; }
 
 void DeviceFile::ClearBars() {
+  for (int i = 0; i < kNumBars; ++i) Clear(i, {.start = 0, .length = spec_.bars[i].size});
+}
+
+void DeviceFile::ClearRegisters() {
   for (int i = 0; i < kNumBars; ++i) {
-    const uint64_t size = spec_.bars[i].size;
-    if (size == 0) continue;
-    const uint64_t whole_pages = (size + kPageSize - 1) / kPageSize * kPageSize;
-    fallocate(file_.own().get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(RegionOffset(i)),
-              static_cast<off_t>(whole_pages));
+    if (!spec_.bars[i].prefetchable) Clear(i, {.start = 0, .length = spec_.bars[i].size});
   }
+}
+
+void DeviceFile::Clear(int bar, Range range) {
+  if (range.length == 0) return;
+  // What is smaller than a page stands alone on its page.
+  const uint64_t whole_pages = (range.length + kPageSize - 1) / kPageSize * kPageSize;
+  fallocate(file_.own().get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+            static_cast<off_t>(RegionOffset(bar) + range.start), static_cast<off_t>(whole_pages));
 }
 
 }  // namespace p2pd::sim

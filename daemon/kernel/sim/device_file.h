@@ -38,8 +38,11 @@ class DeviceFile {
   // Configuration space, 4096 bytes.
   absl::Span<const uint8_t> config() const;
 
-  // Zeroes every BAR.
+  // Zeroes every BAR; only those that are registers, not memory.
   void ClearBars();
+  void ClearRegisters();
+  // Zeroes a part of a BAR.
+  void Clear(int bar, Range range);
 
  private:
   DeviceFile(TrackedFile file, const DeviceSpec& spec) : file_(std::move(file)), spec_(spec) {}

@@ -40,6 +40,8 @@ Names NamesOf(Verb verb) {
       return {"ReadConfig", "pread"};
     case Verb::kWriteConfig:
       return {"WriteConfig", "pwrite"};
+    case Verb::kClearBar:
+      return {"ClearBar", "pwrite"};
     case Verb::kDisableInterrupts:
       return {"DisableInterrupts", "VFIO_DEVICE_SET_IRQS"};
     case Verb::kOpenContext:

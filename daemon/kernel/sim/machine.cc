@@ -251,6 +251,16 @@ void Machine::ApplyConfigWrite(Device& device, uint64_t offset, absl::Span<const
   device.PublishConfig();
 }
 
+absl::Status Machine::ClearBar(FdRef fd, int bar, Range range) {
+  P2PD_ASSIGN_OR_RETURN(Device* const device, BoundDeviceOf(fd, "pwrite"));
+  const std::string object = absl::StrCat(device->name(), " BAR ", bar, " ", range.ToString());
+  const uint64_t size = bar >= 0 && bar < kNumBars ? device->spec().bars[bar].size : 0;
+  if (range.start > size || range.length > size - range.start) return ErrnoError("pwrite", object, EINVAL);
+  if (!device->config().memory_enabled()) return ErrnoError("pwrite", object, EIO);
+  if (device->model() == nullptr || device->model()->Answers(bar)) device->file().Clear(bar, range);
+  return absl::OkStatus();
+}
+
 absl::Status Machine::DisableInterrupts(FdRef fd) { return BoundDeviceOf(fd, "VFIO_DEVICE_SET_IRQS").status(); }
 
 absl::StatusOr<Device*> Machine::BeginReset(FdRef fd) {

@@ -58,6 +58,7 @@ class Machine {
   absl::StatusOr<bool> IsShared(FdRef fd);
   absl::Status ReadConfig(FdRef fd, uint64_t offset, absl::Span<uint8_t> bytes);
   absl::Status WriteConfig(FdRef fd, uint64_t offset, absl::Span<const uint8_t> bytes);
+  absl::Status ClearBar(FdRef fd, int bar, Range range);
   absl::Status DisableInterrupts(FdRef fd);
 
   // A reset comes in halves, so that its time passes outside the lock. BeginReset revokes; FinishReset
