@@ -211,7 +211,8 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                                    const PciAddress& address, Done<DeviceView>& finish) {
   constexpr absl::string_view kStep = "OpenDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, DeviceName(address), device));
+  P2PD_ASSIGN_OR_RETURN(const Verdict verdict,
+                        Permit(session, DeviceName(address), {.action = Action::kDrive, .exporter = device}));
   P2PD_RETURN_IF_ERROR(CheckAwake(kStep, DeviceName(address)));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
   P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
@@ -233,9 +234,14 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "its memory could not be cleared since its last user, whose data it may still hold",
                        "unbind it and bind it again, or let a policy rule allow it by name: limits { scrub: RESET }");
   }
+  P2PD_ASSIGN_OR_RETURN(device->grounds, RestOn(session, 0, {verdict}));
+  device->granted = scheduler.Now();
+  device->view.driver_rule = device->grounds.rule;
+  device->view.driver_rule_origin = device->grounds.origin;
   device->view.driver = session.view.id;
   device->scrubbed = false;
   device->holds_data = true;
+  WatchAge(*device);
   Advance(*device, DeviceEvent::kDriverArrived);
   lock.Post(tables.ContextOf(*device).strand, [self = shared_from_this(), address, id = session.view.id, request_id,
                                                finish = std::move(finish)]() mutable {

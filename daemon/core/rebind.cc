@@ -177,7 +177,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   Advance(device, DeviceEvent::kResetEnded);
-  device.view.driver.reset();
+  ForgetDriver(device);
   device.resume.reset();
   if (bound.ok()) {
     // Bound afresh, it is as good as new, whatever it was before.

@@ -197,7 +197,7 @@ void Broker::RevokeSession(SessionId session, const std::string& request_id, Ses
   const std::string name = absl::StrCat("sessions/", ending.value());
   const auto body = [&](CoreLock& lock, SessionEntry& asking, Done<OperationView>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
-    P2PD_RETURN_IF_ERROR(core_->Permit(asking, Action::kAdmin, name, nullptr).status());
+    P2PD_RETURN_IF_ERROR(core_->Permit(asking, name, {.action = Action::kAdmin}).status());
     SessionEntry* entry = core_->tables.FindSession(ending);
     if (entry == nullptr || entry->ended) {
       return MakeError(absl::StatusCode::kNotFound,

@@ -39,7 +39,8 @@ absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, con
       continue;
     }
     if (device->view.driver != session.view.id) {
-      P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(function.address), device).status());
+      P2PD_RETURN_IF_ERROR(
+          Permit(session, DeviceName(function.address), {.action = Action::kReset, .exporter = device}).status());
     }
     if (!CheckUsable(*device, "").ok()) {
       obstacles.push_back(absl::StrCat(function.address.ToString(), " is ", Name(device->view.state)));
