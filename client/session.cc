@@ -166,6 +166,24 @@ absl::StatusOr<v1::Operation> Session::RevokeExport(absl::string_view name, absl
   return connection_->Call("RevokeExport", &Stub::RevokeExport, request, connection_->NewDeadline());
 }
 
+absl::StatusOr<v1::Offer> Session::OfferWindow(v1::OfferWindowRequest request) {
+  request.set_request_id(connection_->NextRequestId());
+  return connection_->Call("OfferWindow", &Stub::OfferWindow, request, connection_->NewDeadline());
+}
+
+absl::StatusOr<v1::WithdrawOfferResponse> Session::WithdrawOffer(absl::string_view name) {
+  auto request = Named<v1::WithdrawOfferRequest>(name);
+  request.set_request_id(connection_->NextRequestId());
+  return connection_->Call("WithdrawOffer", &Stub::WithdrawOffer, request, connection_->NewDeadline());
+}
+
+absl::StatusOr<v1::ReloadPolicyResponse> Session::ReloadPolicy(bool dry_run) {
+  v1::ReloadPolicyRequest request;
+  request.set_dry_run(dry_run);
+  request.set_request_id(connection_->NextRequestId());
+  return connection_->Call("ReloadPolicy", &Stub::ReloadPolicy, request, connection_->NewDeadline());
+}
+
 absl::StatusOr<Export> Session::CreateExport(const WindowOptions& window) {
   const auto request = WindowRequest<v1::CreateExportRequest>(window, connection_->NextRequestId());
   P2PD_ASSIGN_OR_RETURN(auto granted, CallForWindow(*connection_, "CreateExport", &Stub::CreateExport, request));

@@ -161,6 +161,17 @@ class Session {
   // decides (ADMIN). `reason` is for those concerned and the receipt, at most 256 bytes.
   absl::StatusOr<v1::Operation> RevokeSession(absl::string_view name, absl::string_view reason);
   absl::StatusOr<v1::Operation> RevokeExport(absl::string_view name, absl::string_view reason);
+  // Says who may have a window of a device that this session drives; rules of the policy may ask for that. It ends
+  // with the driver. `request`'s request_id is filled in.
+  absl::StatusOr<v1::Offer> OfferWindow(v1::OfferWindowRequest request);
+  // Revokes what rested on the offer alone.
+  absl::StatusOr<v1::WithdrawOfferResponse> WithdrawOffer(absl::string_view name);
+  absl::StatusOr<std::vector<v1::Offer>> ListOffers();
+  // Has p2pd read its policy again, as policy allows (ADMIN); what the new one does not allow is revoked when this
+  // returns. A dry run only tells what that would be.
+  absl::StatusOr<v1::ReloadPolicyResponse> ReloadPolicy(bool dry_run = false);
+  // What the policy says to a request of this session; or, as policy allows (ADMIN), of anybody else.
+  absl::StatusOr<v1::ExplainPolicyResponse> ExplainPolicy(const v1::ExplainPolicyRequest& request);
   absl::StatusOr<Export> CreateExport(const WindowOptions& window);
   // A window and its mapping for each importer, all or nothing; at most 64 importers.
   absl::StatusOr<Acquired> Acquire(const WindowOptions& window, const std::vector<Importer>& importers);

@@ -55,6 +55,10 @@ absl::StatusOr<std::vector<Item>> ListAll(Connection& connection, absl::string_v
 
 }  // namespace
 
+absl::StatusOr<v1::ExplainPolicyResponse> Session::ExplainPolicy(const v1::ExplainPolicyRequest& request) {
+  return connection_->Call("ExplainPolicy", &Stub::ExplainPolicy, request, connection_->NewDeadline());
+}
+
 absl::StatusOr<v1::Status> Session::GetStatus() {
   return connection_->Call("GetStatus", &Stub::GetStatus, {}, connection_->NewDeadline());
 }
@@ -88,6 +92,10 @@ absl::StatusOr<std::vector<v1::Session>> Session::ListSessions() {
 
 absl::StatusOr<std::vector<v1::Export>> Session::ListExports() {
   return ListAll(*connection_, "ListExports", &Stub::ListExports, &v1::ListExportsResponse::mutable_exports);
+}
+
+absl::StatusOr<std::vector<v1::Offer>> Session::ListOffers() {
+  return ListAll(*connection_, "ListOffers", &Stub::ListOffers, &v1::ListOffersResponse::mutable_offers);
 }
 
 absl::StatusOr<std::vector<v1::AddressSpace>> Session::ListAddressSpaces() {

@@ -5,13 +5,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/thread_scheduler.h"
+#include "daemon/bus/denial_log.h"
 #include "daemon/bus/event_log.h"
 #include "daemon/bus/reporter.h"
 #include "daemon/config/config_text.h"
@@ -89,6 +92,48 @@ void Stop(EventLoop& loop, Broker& broker, Server& server, Reporter& reporter, c
   _exit(EXIT_SUCCESS);
 }
 
+// On the loop's thread.
+class DenialReporter {
+ public:
+  explicit DenialReporter(EventLoop& loop) : loop_(loop) {}
+
+  void Note(const Denial& denial) {
+    for (const LogEntry& entry : log_.Note(denial, absl::Now())) Log(entry);
+    WaitForFlush();
+  }
+
+ private:
+  // Without a timer the next refusal tells.
+  void WaitForFlush() {
+    const auto due = log_.due();
+    if (waiting_ || !due.has_value()) return;
+    auto timer = loop_.After(std::max(*due - absl::Now(), absl::ZeroDuration()), [this] {
+      waiting_ = false;
+      for (const LogEntry& entry : log_.Flush(absl::Now())) Log(entry);
+      WaitForFlush();
+    });
+    if (!timer.ok()) return;
+    timer_ = *std::move(timer);
+    waiting_ = true;
+  }
+
+  EventLoop& loop_;
+  DenialLog log_;
+  bool waiting_ = false;
+  EventLoop::Watch timer_;
+};
+
+// What an administrator can change while p2pd runs: the policy.
+void ReloadAll(EventLoop& loop, Broker& broker, Reporter& reporter) {
+  NotifyReloading();
+  broker.Reload([&loop, &reporter](const absl::StatusOr<ReloadView>& outcome) {
+    loop.Post([entry = EntryFor(outcome), &reporter] {
+      Log(entry);
+      NotifyReady(reporter.Status());
+    });
+  });
+}
+
 absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, Continuity& continuity, const Settings& settings,
                    const std::string& version, std::vector<NamedFd>& inherited) {
   P2PD_ASSIGN_OR_RETURN(Socket fds, Socket::Open("fds", settings.fd_socket, SOCK_SEQPACKET, inherited));
@@ -116,6 +161,8 @@ absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, Continuity
   };
   P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_term, loop.OnSignal(SIGTERM, stop));
   P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_int, loop.OnSignal(SIGINT, stop));
+  const auto reload = [&] { ReloadAll(loop, broker, reporter); };
+  P2PD_ASSIGN_OR_RETURN(const EventLoop::Watch on_hup, loop.OnSignal(SIGHUP, reload));
 
   P2PD_ASSIGN_OR_RETURN(const auto watchdog, Watchdog::Start(loop, [&broker] { broker.GetStatus(); }));
   Log({.message = Summary(version, machine.kernel_name(), broker.GetStatus()), .id = kServiceReady});
@@ -158,8 +205,10 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   options.signals = &signals;
   options.store = &continuity->store();
   options.distrust = continuity->distrust();
-  options.on_denied = [loop = loop.get()](const Denial& denial) {
-    loop->Post([entry = EntryFor(denial)] { Log(entry); });
+  options.read_policy = [path = settings.policy] { return ReadPolicy(path); };
+  DenialReporter denials(*loop);
+  options.on_denied = [loop = loop.get(), &denials](const Denial& denial) {
+    loop->Post([denial, &denials] { denials.Note(denial); });
   };
   Broker broker(options, machine->kernel(), scheduler, continuity->journal(), policy);
   P2PD_RETURN_IF_ERROR(broker.Start());

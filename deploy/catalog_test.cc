@@ -40,8 +40,9 @@ TEST(CatalogTest, TheManualListsTheSameIds) {
 
 TEST(CatalogTest, NamesOnlyFieldsThatEntriesHave) {
   const std::string sources = Read("daemon/bus/event_log.cc") + Read("daemon/bus/slow_operations.cc") +
+                              Read("daemon/bus/denial_log.cc") + Read("daemon/bus/grant_log.cc") +
                               Read("daemon/bus/bus_calls.cc") + Read("daemon/front/fd_connection.cc");
-  const auto fields = Matches(sources, "\"(P2PD_[A-Z]+)\"");
+  const auto fields = Matches(sources, "\"(P2PD_[A-Z_]+)\"");
   const auto used = Matches(Read("deploy/p2pd.catalog"), "@([A-Z0-9_]+)@");
   EXPECT_FALSE(used.empty());
   for (const std::string& name : used) EXPECT_TRUE(fields.contains(name)) << name;

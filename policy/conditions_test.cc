@@ -211,7 +211,7 @@ TEST(PathConditionTest, APairThatTheKernelWouldRefuseIsAllowedByNameOnly) {
   Rule rule = MapRule(Effect::kAllow);
   EXPECT_THAT(FailedMatchers(rule, request), ElementsAre(Matcher::kPathSupport));
   EXPECT_EQ(ExplainFailure(rule, Matcher::kPathSupport, request),
-            "the kernel would refuse this pair of devices, and it does not say unsupported_path: true");
+            "the way between the two devices is not known to be good, and it does not say unsupported_path: true");
   rule.unsupported_path = true;
   EXPECT_TRUE(Matches(rule, request));
   EXPECT_TRUE(Matches(MapRule(Effect::kDeny), request));

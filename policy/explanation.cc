@@ -101,7 +101,7 @@ std::string ExplainFailure(const Rule& rule, Matcher failed, const PolicyRequest
     case Matcher::kPath:
       return Wants(std::string(Shared(*rule.path)), request.path.has_value() && request.path->relation.has_value());
     case Matcher::kPathSupport:
-      return "the kernel would refuse this pair of devices, and it does not say unsupported_path: true";
+      return "the way between the two devices is not known to be good, and it does not say unsupported_path: true";
     case Matcher::kAts:
       return Wants(absl::StrCat("importers ", *rule.ats ? "with" : "without", " ATS"),
                    request.importer.has_value() && request.importer->ats.has_value());

@@ -13,6 +13,7 @@ std::vector<Command> DeviceCommands();      // devices, device show
 std::vector<Command> TopologyCommands();    // topology
 std::vector<Command> SessionCommands();     // sessions, session show
 std::vector<Command> ExportCommands();      // exports, export show
+std::vector<Command> OfferCommands();       // offers
 std::vector<Command> MappingCommands();     // address-spaces, mappings
 std::vector<Command> OperationCommands();   // operations, operation show
 std::vector<Command> WatchCommands();       // watch
@@ -20,6 +21,7 @@ std::vector<Command> AcquireCommands();     // acquire, renew, release
 std::vector<Command> RunCommands();         // run
 std::vector<Command> RevocationCommands();  // reset, device recover, revoke
 std::vector<Command> PolicyCommands();      // policy check, policy test
+std::vector<Command> LivePolicyCommands();  // policy reload, policy explain
 
 // All of them, in the order in which --help lists them.
 std::vector<Command> AllCommands();

@@ -38,6 +38,45 @@ grpc::Status ListOfDevices(const FakeState& state, v1::ListDevicesResponse* resp
 }
 
 // A page of the paths; the token says how many came before.
+// A policy under which nothing that is mapped may stay.
+grpc::Status Reload(const FakeState& state, const v1::ReloadPolicyRequest& request,
+                    v1::ReloadPolicyResponse* response) {
+  response->set_policy_generation(request.dry_run() ? 1 : 2);
+  response->set_policy_rules(3);
+  for (const auto& [name, mapping] : state.mappings) {
+    auto& fallen = *response->add_fallen();
+    fallen.set_object(name);
+    fallen.set_session(mapping.session());
+    fallen.set_reason("rule \"none\" (a:1) denies it");
+  }
+  response->set_fallen_count(state.mappings.size());
+  return grpc::Status::OK;
+}
+
+grpc::Status OneOffer(const FakeState& /*state*/, v1::ListOffersResponse* response) {
+  v1::Offer& offer = *response->add_offers();
+  offer.set_name("offers/4");
+  offer.set_session("sessions/1");
+  offer.mutable_window()->set_device("devices/0000:01:00.0");
+  offer.mutable_window()->set_bar(2);
+  offer.mutable_window()->set_length(4096);
+  offer.mutable_to()->set_uid(2001);
+  offer.mutable_to()->set_unit("copy.service");
+  offer.set_access(v1::READ);
+  return grpc::Status::OK;
+}
+
+// Root may, nobody else.
+grpc::Status Explain(const FakeState& /*state*/, const v1::ExplainPolicyRequest& request,
+                     v1::ExplainPolicyResponse* response) {
+  response->set_allowed(request.has_subject() && request.subject().uid() == 0);
+  response->set_reason(response->allowed() ? "rule \"root\" (a:1) allows it" : "no rule allows it");
+  auto& fact = *response->add_facts();
+  fact.set_name("action");
+  fact.set_value(request.action());
+  return grpc::Status::OK;
+}
+
 grpc::Status TopologyOf(const FakeState& state, const v1::GetTopologyRequest& request, v1::Topology* response) {
   for (const std::string& name : {request.exporter(), request.importer()}) {
     if (!name.empty() && !state.devices.contains(name)) return NotFound("GetTopology", name);
@@ -192,6 +231,8 @@ grpc::Status FakeBroker::WatchEvents(grpc::ServerContext* context, const v1::Wat
 P2P_FAKE_READ(ListDevices, ListDevicesRequest, ListDevicesResponse, ListOfDevices(state, response))
 P2P_FAKE_READ(GetDevice, GetDeviceRequest, Device, Get("GetDevice", state.devices, request->name(), response))
 P2P_FAKE_READ(GetTopology, GetTopologyRequest, Topology, TopologyOf(state, *request, response))
+P2P_FAKE_READ(ListOffers, ListOffersRequest, ListOffersResponse, OneOffer(state, response))
+P2P_FAKE_READ(ExplainPolicy, ExplainPolicyRequest, ExplainPolicyResponse, Explain(state, *request, response))
 P2P_FAKE_READ(ListSessions, ListSessionsRequest, ListSessionsResponse,
               List(state, state.sessions, *request, response->mutable_sessions(), response))
 P2P_FAKE_READ(GetSession, GetSessionRequest, Session, Get("GetSession", state.sessions, request->name(), response))
@@ -254,6 +295,7 @@ P2P_FAKE_CHANGE(CloseDevice, CloseDeviceRequest, Device, state.CloseDevice(sessi
 P2P_FAKE_CHANGE(DeviceReady, DeviceReadyRequest, Device, state.DeviceReady(session, *request, response))
 P2P_FAKE_CHANGE(ResetDevice, ResetDeviceRequest, Operation, state.ResetDevice(*request, response))
 P2P_FAKE_CHANGE(RecoverDevice, RecoverDeviceRequest, Operation, state.RecoverDevice(request->name(), response))
+P2P_FAKE_CHANGE(ReloadPolicy, ReloadPolicyRequest, ReloadPolicyResponse, Reload(state, *request, response))
 P2P_FAKE_CHANGE(CreateExport, CreateExportRequest, Export, state.CreateExport(session, *request, response))
 P2P_FAKE_CHANGE(RenewExport, RenewExportRequest, Export, state.RenewExport(session, *request, response))
 P2P_FAKE_CHANGE(DeleteExport, DeleteExportRequest, DeleteExportResponse,

@@ -22,6 +22,7 @@ constexpr char kDaemon[] = "org.freedesktop.DBus";
 // As in deploy/org.p2pd.Broker1.policy.
 constexpr char kResetAction[] = "org.p2pd.Broker1.reset-device";
 constexpr char kRevokeAction[] = "org.p2pd.Broker1.revoke";
+constexpr char kReloadAction[] = "org.p2pd.Broker1.reload-policy";
 constexpr char kLogLevelAction[] = "org.p2pd.Broker1.set-log-level";
 
 // Of a session that is there for one call: it is given nothing, and is not asked to give anything back.
@@ -152,6 +153,19 @@ int BusCalls::RevokeExport(sd_bus_message* message) {
       });
 }
 
+int BusCalls::ReloadPolicy(sd_bus_message* message) {
+  const std::string what = "ReloadPolicy";
+  return Begin(message, {what, kReloadAction}, [this, what](uint64_t id, const PeerIdentity& peer) {
+    if (const absl::Status status = broker_.CheckAdmin(peer, what); !status.ok()) return AnswerDone(id, status);
+    LogCall(SessionId(), peer, what);
+    broker_.Reload([&loop = loop_, weak = weak_from_this(), id](const absl::StatusOr<ReloadView>& outcome) {
+      loop.Post([weak, id, outcome] {
+        if (const auto self = weak.lock()) self->AnswerReload(id, outcome);
+      });
+    });
+  });
+}
+
 int BusCalls::SetLogLevel(sd_bus_message* message) {
   if (sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Properties", "Set") <= 0) return 0;
   const char* interface = nullptr;
@@ -254,6 +268,16 @@ void BusCalls::Answer(uint64_t id, const absl::StatusOr<OperationView>& outcome)
   const auto call = calls_.find(id);
   if (call == calls_.end()) return;
   ReplyOperation(call->second->message, *outcome);
+  calls_.erase(call);
+}
+
+void BusCalls::AnswerReload(uint64_t id, const absl::StatusOr<ReloadView>& outcome) {
+  if (!outcome.ok()) return AnswerDone(id, outcome.status());
+  const auto call = calls_.find(id);
+  if (call == calls_.end()) return;
+  const std::string operation = outcome->operation.has_value() ? NameOf(*outcome->operation) : "";
+  sd_bus_reply_method_return(call->second->message, "tts", outcome->generation,
+                             static_cast<uint64_t>(outcome->fallen_count), operation.c_str());
   calls_.erase(call);
 }
 

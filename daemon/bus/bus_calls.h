@@ -32,6 +32,7 @@ class BusCalls : public std::enable_shared_from_this<BusCalls> {
   int ResetDevice(sd_bus_message* call);
   int RevokeSession(sd_bus_message* call);
   int RevokeExport(sd_bus_message* call);
+  int ReloadPolicy(sd_bus_message* call);
   // 0 for whatever is not Properties.Set of the Manager's LogLevel. sd-bus wants a setter to answer at once, but who
   // asks is known only later.
   int SetLogLevel(sd_bus_message* call);
@@ -55,6 +56,7 @@ class BusCalls : public std::enable_shared_from_this<BusCalls> {
   void Identified(uint64_t id, sd_bus_message* credentials);
   void Authorized(uint64_t id, sd_bus_message* answer);
   void Answer(uint64_t id, const absl::StatusOr<OperationView>& outcome);
+  void AnswerReload(uint64_t id, const absl::StatusOr<ReloadView>& outcome);
   void AnswerDone(uint64_t id, const absl::Status& status);
 
   EventLoop& loop_;

@@ -94,6 +94,9 @@ void AddMethods(std::vector<sd_bus_vtable>& table) {
   table.push_back(SD_BUS_METHOD_WITH_ARGS("RevokeExport", SD_BUS_ARGS("s", export, "s", reason),
                                           SD_BUS_RESULT("s", operation, "b", succeeded, "s", error),
                                           Handle<&BusCalls::RevokeExport>, SD_BUS_VTABLE_UNPRIVILEGED));
+  table.push_back(SD_BUS_METHOD_WITH_ARGS("ReloadPolicy", SD_BUS_NO_ARGS,
+                                          SD_BUS_RESULT("t", generation, "t", revoked, "s", operation),
+                                          Handle<&BusCalls::ReloadPolicy>, SD_BUS_VTABLE_UNPRIVILEGED));
 }
 
 // sd-bus keeps the table for as long as the program runs.

@@ -43,6 +43,7 @@ constexpr BusProperty<ManagerView> kManager[] = {
     {"MappedBytes", false, [](const ManagerView& view) -> BusValue { return view.status.mapped_bytes; }},
     {"PolicyRules", false,
      [](const ManagerView& view) -> BusValue { return static_cast<uint32_t>(view.status.policy_rules); }},
+    {"PolicyGeneration", false, [](const ManagerView& view) -> BusValue { return view.status.policy_generation; }},
     {kLogLevelProperty, false, [](const ManagerView& view) -> BusValue { return view.log_level; }},
 };
 

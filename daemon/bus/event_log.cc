@@ -82,22 +82,19 @@ std::optional<LogEntry> EventLog::OfDevice(const DeviceView& device) {
   return log;
 }
 
-LogEntry EntryFor(const Denial& denial) {
-  const PeerIdentity& peer = denial.session.peer;
-  const bool in_session = denial.session.id.value() != 0;
-  const std::string who = in_session ? NameOf(denial.session.id) : peer.client;
+LogEntry EntryFor(const absl::StatusOr<ReloadView>& reload) {
+  if (!reload.ok()) {
+    return {.level = LogLevel::kError,
+            .message = absl::StrCat("the policy stays as it was: ", std::string(reload.status().message())),
+            .id = kPolicyUnreadable};
+  }
+  const std::string operation = reload->operation.has_value() ? NameOf(*reload->operation) : "";
   return {
       .level = LogLevel::kNotice,
-      .message = absl::StrCat(who, " (uid ", peer.subject.uid, ", pid ", peer.pid, ", ", peer.comm, ") may not ",
-                              std::string(ActionName(denial.action)), " ", denial.object, ": ", denial.verdict.reason),
-      .id = kPolicyDenied,
-      .fields = {{"P2PD_SESSION", in_session ? who : ""},
-                 {"P2PD_UID", absl::StrCat(peer.subject.uid)},
-                 {"P2PD_PID", absl::StrCat(peer.pid)},
-                 {"P2PD_UNIT", peer.subject.unit},
-                 {"P2PD_ACTION", std::string(ActionName(denial.action))},
-                 {"P2PD_OBJECT", denial.object},
-                 {"P2PD_RULE", denial.verdict.rule}}};
+      .message = absl::StrCat("the policy was reloaded: ", reload->rules, " rules, generation ", reload->generation,
+                              "; ", reload->fallen_count, " grants revoked", operation.empty() ? "" : ", ", operation),
+      .id = kPolicyReloaded,
+      .fields = {{"P2PD_POLICY_GENERATION", absl::StrCat(reload->generation)}, {"P2PD_OPERATION", operation}}};
 }
 
 }  // namespace p2pd

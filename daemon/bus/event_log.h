@@ -22,7 +22,8 @@ class EventLog {
   std::map<PciAddress, DeviceState> states_;
 };
 
-LogEntry EntryFor(const Denial& denial);
+// Of p2pd's own reload.
+LogEntry EntryFor(const absl::StatusOr<ReloadView>& reload);
 
 }  // namespace p2pd
 

@@ -85,19 +85,5 @@ TEST(EventLogTest, ALostMappingSaysWhoseItWas) {
   EXPECT_EQ(entry->id, kMappingLost);
 }
 
-TEST(EventLogTest, ADenialNamesCallerActionObjectAndRule) {
-  const LogEntry entry = EntryFor(Denial{
-      .session = {.id = SessionId(4), .peer = {.subject = {.uid = 1000}, .pid = 12, .comm = "spdk"}},
-      .action = Action::kReset,
-      .object = "devices/0000:01:00.0",
-      .verdict = {.rule = "nobody resets", .reason = "rule 'nobody resets' denies it"},
-  });
-  EXPECT_EQ(entry.id, kPolicyDenied);
-  EXPECT_THAT(entry.message, HasSubstr("sessions/4 (uid 1000, pid 12, spdk) may not"));
-  EXPECT_THAT(entry.message, HasSubstr("devices/0000:01:00.0: rule 'nobody resets' denies it"));
-  EXPECT_EQ(FieldOf(entry, "P2PD_RULE"), "nobody resets");
-  EXPECT_EQ(FieldOf(entry, "P2PD_UID"), "1000");
-}
-
 }  // namespace
 }  // namespace p2pd

@@ -42,6 +42,7 @@ void Reporter::OnEvents(const EventFeed::Batch& batch) {
     model_.Apply(*event);
     slow_.Apply(*event);
     if (const auto entry = log_.EntryFor(*event); entry.has_value()) Log(*entry);
+    if (const auto entry = grants_.EntryFor(*event); entry.has_value()) Log(*entry);
   }
   // What is there before p2pd is on the bus is found there, and is nobody's news.
   if (std::exchange(beginning_, false)) model_.TakeChanges();

@@ -13,6 +13,7 @@
 #include "daemon/bus/bus_service.h"
 #include "daemon/bus/event_feed.h"
 #include "daemon/bus/event_log.h"
+#include "daemon/bus/grant_log.h"
 #include "daemon/bus/slow_operations.h"
 #include "daemon/core/broker.h"
 #include "daemon/service/event_loop.h"
@@ -51,6 +52,7 @@ class Reporter {
   const ReporterOptions options_;
   BusModel model_;
   EventLog log_;
+  GrantLog grants_;
   SlowOperations slow_;
   BusService bus_;
   std::string told_status_;

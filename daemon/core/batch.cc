@@ -60,10 +60,9 @@ absl::Status Core::BeginBatchMap(CoreLock& lock, SessionEntry& session, const st
                                  Done<std::vector<MappingView>>& finish) {
   const auto batch = std::make_shared<Batch>();
   std::map<AddressSpaceId, std::vector<size_t>> groups;
-  std::set<std::tuple<ExportId, AddressSpaceId, Access>> permitted;
+  std::map<std::tuple<ExportId, AddressSpaceId, Access>, std::vector<Verdict>> judged;
   for (const MapArgs& one : args) {
-    const auto id = PrepareMap(session, one, permitted.contains({one.source, one.address_space, one.access}));
-    permitted.insert({one.source, one.address_space, one.access});
+    const auto id = PrepareMap(session, one, judged[{one.source, one.address_space, one.access}]);
     if (!id.ok()) {
       for (MappingId made : batch->ids) Abandon(made, "another of its batch was refused");
       return WithPart(id.status(), absl::StrCat("part ", batch->ids.size(), " of ", args.size()));

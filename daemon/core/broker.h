@@ -51,6 +51,9 @@ struct MergedContext {
   std::string origin;  // for errors
 };
 
+// Errors: FailedPrecondition, always.
+absl::StatusOr<std::shared_ptr<const Policy>> NoPolicyToRead();
+
 struct BrokerOptions {
   std::string sysfs_root = "/sys";
   std::string cpuinfo = "/proc/cpuinfo";
@@ -63,6 +66,8 @@ struct BrokerOptions {
   SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
   FdStore* store = nullptr;         // likewise; none: nothing outlives this process
   std::string distrust;             // why what the store has cannot be trusted; "": it can
+  // Reads what is to be the policy; may block.
+  std::function<absl::StatusOr<std::shared_ptr<const Policy>>()> read_policy = NoPolicyToRead;
   std::function<void(const Denial&)> on_denied = nullptr;  // called under core's lock: it may only queue
 };
 
@@ -132,6 +137,8 @@ class Broker {
   // In the order of their numbers.
   std::vector<SessionView> ListSessions(SessionId viewer, const Page& page = {}) const;
   std::vector<ExportView> ListExports(SessionId viewer, const Page& page = {}) const;
+  // Those that the viewer made, and those that are made to it.
+  std::vector<OfferView> ListOffers(SessionId viewer, const Page& page = {}) const;
   std::vector<AddressSpaceView> ListAddressSpaces(SessionId viewer, const Page& page = {}) const;
   std::vector<MappingView> ListMappings(SessionId viewer, const Page& page = {}) const;
   std::vector<OperationView> ListOperations(SessionId viewer, const Page& page = {}) const;
@@ -168,6 +175,11 @@ class Broker {
   void RenewExport(SessionId session, const std::string& request_id, ExportId id, absl::Duration time_to_live,
                    Done<ExportView> done);
   void DeleteExport(SessionId session, const std::string& request_id, ExportId id, Done<OperationView> done);
+  // The driver's consent to windows of its device, for rules that ask for it. It ends with the driver.
+  void OfferWindow(SessionId session, const std::string& request_id, const Window& window, const OfferTerms& terms,
+                   Done<OfferView> done);
+  // Revokes what rested on it alone.
+  void WithdrawOffer(SessionId session, const std::string& request_id, OfferId id, Done<WithdrawalView> done);
   void CreateAddressSpace(SessionId session, const std::string& request_id, const std::vector<PciAddress>& devices,
                           Done<AddressSpaceView> done);
   void DeleteAddressSpace(SessionId session, const std::string& request_id, AddressSpaceId id,
@@ -191,6 +203,14 @@ class Broker {
                      Done<OperationView> done);
   void RevokeExport(SessionId session, const std::string& request_id, ExportId id, const std::string& reason,
                     Done<OperationView> done);
+  // Reads the policy again, all or nothing: an error leaves the one that is in force. Answers when what it does not
+  // allow any more is revoked. A dry run changes nothing, and tells what would be revoked.
+  void ReloadPolicy(SessionId session, const std::string& request_id, bool dry_run, Done<ReloadView> done);
+  // The same for p2pd itself, which no policy judges.
+  void Reload(Done<ReloadView> done);
+  // What the policy says to such a request. Errors: PermissionDenied (about another, by one who may not administer),
+  // NotFound.
+  absl::StatusOr<ExplanationView> ExplainPolicy(SessionId viewer, const ExplainArgs& args) const;
   // Whether policy lets this peer administer p2pd itself, as `step` would. Errors: PermissionDenied.
   absl::Status CheckAdmin(const PeerIdentity& peer, const std::string& step) const;
 

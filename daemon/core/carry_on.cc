@@ -31,9 +31,9 @@ absl::Status Core::TakeBack() {
   std::vector<PciAddress> unbound;
   {
     CoreLock lock(mutex);
-    for (const auto& [name, context] : tables.contexts) P2PD_RETURN_IF_ERROR(ledger.Grant(RowOf(name, context)));
+    for (const auto& [name, context] : tables.contexts) P2PD_RETURN_IF_ERROR(journal.Grant(RowOf(name, context)));
     for (const auto& [address, device] : tables.devices) {
-      P2PD_RETURN_IF_ERROR(ledger.Grant(RowOf(device)));
+      P2PD_RETURN_IF_ERROR(journal.Grant(RowOf(device)));
       if (device.vfio == nullptr) unbound.push_back(address);
     }
   }
@@ -88,7 +88,7 @@ void Broker::CarryOn() {
     if (session == nullptr || core_->IsEnding(id)) continue;
     session->ended = true;
     core_->tables.tokens.erase(session->token);
-    core_->ledger.Note(RowOf(*session));
+    core_->journal.Note(RowOf(*session));
     core_->EndSession(lock, *session, "its client left while p2pd was away");
   }
 }

@@ -7,11 +7,15 @@
 //   grants.cc      exports and address spaces
 //   mapper.cc      mappings
 //   batch.cc       many mappings at once, and an export with its mappings
-//   expiry.cc      exports that live for a time
+//   expiry.cc      what lives for a time: exports, and whatever a rule limits
+//   judging.cc     asking the policy
+//   offers.cc      drivers' offers
+//   reload.cc      another policy: what no longer stands is revoked
 //   raw.cc         exports whose dma-buf is in a client's hands
 //   revocation.cc  the one revocation path: quiesce, unmap, reset, restore or revoke
 //   virtual_functions.cc  what a reset of a physical function takes along
 //   restore.cc     putting mappings back
+//   quiescing.cc   its first phase: asking users to stop
 //   receipt.cc     what an operation leaves behind
 //   device_errors.cc  what a device tells of: errors
 //   removal.cc     devices that the kernel takes back, and that come back
@@ -38,6 +42,7 @@
 #include "daemon/base/errors.h"
 #include "daemon/base/mutex.h"
 #include "daemon/core/answers.h"
+#include "daemon/core/asked.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/core_lock.h"
 #include "daemon/core/ledger.h"
@@ -66,8 +71,11 @@ absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
 // An export's: at least a millisecond, at most ten years, or infinite.
 absl::Status CheckTimeToLive(absl::Duration time_to_live, absl::string_view step, const std::string& object);
 
+absl::Status CheckWindow(const DeviceView& device, const Window& window, absl::string_view step);
+
 // Tells requests apart that share a request_id.
 std::string Fingerprint(const MapArgs& args);
+std::string Fingerprint(const OfferTerms& terms);
 
 // So many mappings of a group are looked up, and noted, under one hold of the lock: each hold may wait, and wakes
 // whoever watches.
@@ -93,13 +101,21 @@ class Core : public std::enable_shared_from_this<Core> {
   void Once(SessionId session, const std::string& request_id, const std::string& fingerprint, Done<T> done, Body body)
       ABSL_LOCKS_EXCLUDED(mutex);
 
-  Verdict Judge(const SessionEntry& session, Action action, const DeviceEntry* exporter,
-                const DeviceEntry* importer = nullptr, const ExportView* window = nullptr,
-                std::optional<Access> access = std::nullopt) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // With all facts that there are.
+  PolicyRequest RequestOf(const Subject& subject, std::optional<SessionId> session, const Asked& asked) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  Verdict Judge(const SessionEntry& session, const Asked& asked) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Judge, as an error where it does not allow. `object` is what was asked for.
-  absl::StatusOr<Verdict> Permit(const SessionEntry& session, Action action, const std::string& object,
-                                 const DeviceEntry* exporter, const DeviceEntry* importer = nullptr,
-                                 const ExportView* window = nullptr, std::optional<Access> access = std::nullopt) const
+  absl::StatusOr<Verdict> Permit(const SessionEntry& session, const std::string& object, const Asked& asked) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<std::vector<Verdict>> PermitAll(const SessionEntry& session, const std::string& object,
+                                                 const std::vector<Asked>& asked) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // What an export asks for, and a mapping of `source` (none: client memory): all of it must be allowed.
+  std::vector<Asked> AskedFor(const ExportView& view) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  std::vector<Asked> AskedFor(const ExportView* source, const AddressSpaceView& space, Access access) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<Grounds> RestOn(const SessionEntry& session, uint64_t bytes, const std::vector<Verdict>& verdicts)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The error that a refused request gets; whoever wants to know of refusals is told.
   absl::Status Refuse(const Denial& denial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -199,7 +215,6 @@ class Core : public std::enable_shared_from_this<Core> {
   const BrokerOptions options;
   Kernel& kernel;
   Scheduler& scheduler;
-  const std::shared_ptr<const Policy> policy;
   const absl::Time started;
   std::vector<CapabilityView> capabilities;  // probed by Start, before anybody can ask
 
@@ -207,7 +222,11 @@ class Core : public std::enable_shared_from_this<Core> {
   Tables tables ABSL_GUARDED_BY(mutex);
   std::optional<JournalRequest> asking ABSL_GUARDED_BY(mutex);  // whose body runs
   Quota quota ABSL_GUARDED_BY(mutex);
-  Ledger ledger ABSL_GUARDED_BY(mutex);
+  Ledger journal ABSL_GUARDED_BY(mutex);
+  std::shared_ptr<const Policy> policy ABSL_GUARDED_BY(mutex);
+  uint64_t policy_generation ABSL_GUARDED_BY(mutex) = 1;
+  RuleLedger ledger ABSL_GUARDED_BY(mutex);
+  const std::shared_ptr<Strand> reloads = std::make_shared<Strand>();
   std::vector<Range> bus_windows ABSL_GUARDED_BY(mutex);
   std::shared_ptr<const Topology> topology ABSL_GUARDED_BY(mutex) = std::make_shared<const Topology>();
   bool stopping ABSL_GUARDED_BY(mutex) = false;
@@ -234,8 +253,8 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // Enters the mapping: checked, charged, its IOVA reserved, its intent noted. CarryOut must follow on its
   // address space's strand, or Abandon.
-  // `judged`: policy has allowed this export in this address space with this access, just now.
-  absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args, bool judged = false)
+  // `judged`: what policy has just said to this export in this address space with this access; empty: it is asked.
+  absl::StatusOr<MappingId> PrepareMap(SessionEntry& session, const MapArgs& args, std::vector<Verdict>& judged)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Abandon(MappingId id, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<MappingView> CarryOut(MappingId id) ABSL_LOCKS_EXCLUDED(mutex);
@@ -250,6 +269,27 @@ class Core : public std::enable_shared_from_this<Core> {
                                  const Window& window, const Terms& terms, Done<ExportView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void SetExpiry(ExportEntry& entry, absl::Duration time_to_live) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Takes it back when it is as old as its rule lets it become.
+  void WatchAge(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void WatchAge(const MappingEntry& mapping) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void WatchAge(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void TakeFromDriver(CoreLock& lock, DeviceEntry& device, OperationKind kind, const std::string& reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // offers.cc
+  absl::StatusOr<OfferView> Offer(const SessionEntry& session, const Window& window, const OfferTerms& terms)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Withdraw(CoreLock& lock, OfferId id, OperationKind kind, const std::string& why, Done<WithdrawalView> done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  bool IsOffered(const Subject& subject, std::optional<SessionId> session, const Window& window,
+                 std::optional<Access> access) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void ForgetDriver(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // reload.cc
+  // Reads the policy again, and revokes what it does not allow; a dry run only tells what that would be.
+  void Reload(bool dry_run, Done<ReloadView> done) ABSL_LOCKS_EXCLUDED(mutex);
+  void Install(CoreLock& lock, std::shared_ptr<const Policy> other, bool dry_run, Done<ReloadView> done)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What goes with an export; whoever asks says why, and hears when it is done.
   RevokeOrder ExportEnd(const ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginCreateSpace(CoreLock& lock, SessionEntry& session, const std::vector<PciAddress>& devices,
@@ -314,6 +354,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // virtual_functions.cc
   void FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish)
       ABSL_LOCKS_EXCLUDED(mutex);
+  // They have been reset with it, unasked.
+  void RepairVirtualFunctions(const PciAddress& physical) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
                                   const std::vector<SysfsDevice>& functions, Done<OperationView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -375,6 +417,10 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // The phases of an operation, in this order.
   void AskToStop(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // How long this user gets: p2pd's deadline, or the shortest that a rule of what it has sets.
+  absl::Duration PatienceFor(const OperationEntry& operation, const std::vector<MappingId>& mappings) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void CutOff(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void CutOffDriver(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
@@ -435,6 +481,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void DestroyLeftSpaces(const std::string& context) ABSL_LOCKS_EXCLUDED(mutex);
   friend class Broker;
   friend class Recovery;
+  friend class Rejudging;
 };
 
 template <typename T, typename Body>

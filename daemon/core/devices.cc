@@ -128,7 +128,7 @@ absl::Status Broker::Start() {
 
 void Core::AddKept(const std::vector<SysfsDevice>& all, std::vector<SysfsDevice>& managed) {
   CoreLock lock(mutex);
-  for (const auto& [address, row] : ledger.state().devices) {
+  for (const auto& [address, row] : journal.state().devices) {
     const auto is_it = [address = address](const SysfsDevice& device) { return device.address == address; };
     if (row.fd_name.empty() || std::any_of(managed.begin(), managed.end(), is_it)) continue;
     const auto there = std::find_if(all.begin(), all.end(), is_it);
@@ -214,7 +214,8 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                                    const PciAddress& address, Done<DeviceView>& finish) {
   constexpr absl::string_view kStep = "OpenDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, Action::kDrive, DeviceName(address), device));
+  P2PD_ASSIGN_OR_RETURN(const Verdict verdict,
+                        Permit(session, DeviceName(address), {.action = Action::kDrive, .exporter = device}));
   P2PD_RETURN_IF_ERROR(CheckAwake(kStep, DeviceName(address)));
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, kStep));
   P2PD_RETURN_IF_ERROR(CheckContext(*device, kStep));
@@ -241,10 +242,15 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "its memory could not be cleared since its last user, whose data it may still hold",
                        "unbind it and bind it again, or let a policy rule allow it by name: limits { scrub: RESET }");
   }
+  P2PD_ASSIGN_OR_RETURN(device->grounds, RestOn(session, 0, {verdict}));
+  device->granted = scheduler.Now();
+  device->view.driver_rule = device->grounds.rule;
+  device->view.driver_rule_origin = device->grounds.origin;
   device->view.driver = session.view.id;
   device->granted = false;
   device->scrubbed = false;
   device->holds_data = true;
+  WatchAge(*device);
   Advance(*device, DeviceEvent::kDriverArrived);
   PostOpenDevice(lock, *device, session.view.id, request_id, finish);
   return absl::OkStatus();

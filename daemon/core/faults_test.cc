@@ -235,6 +235,66 @@ class MishapScenario final : public Scenario {
   absl::StatusOr<AddressSpaceView> space_ = absl::UnavailableError("there is none yet");
 };
 
+// The system sleeps, once after everybody has stopped and once not; in between the exporter's driver turns memory
+// decode off by itself.
+class SleepScenario final : public Scenario {
+ public:
+  using Scenario::Scenario;
+
+  void Run() override {
+    Open(exporter_, CoreWorld::kExporter);
+    Open(importer_, CoreWorld::kEngine);
+    const auto space = world_.Call(&Broker::CreateAddressSpace, importer_, std::vector<PciAddress>{CoreWorld::kEngine});
+    const Window window = {.device = CoreWorld::kExporter, .bar = 2, .range = {0, kMiB}};
+    const auto source = world_.Call(&Broker::CreateExport, importer_, window, Grade::kMapped);
+    if (space.ok() && source.ok()) {
+      const MapArgs map = {.source = source->id, .address_space = space->id};
+      world_.Call(&Broker::Map, importer_, map).status().IgnoreError();
+      Sleep(/*ack=*/true);
+      TurnDecodeOff();
+      world_.Call(&Broker::Map, importer_, map).status().IgnoreError();
+      AckAll();
+      CheckBooks();
+      Sleep(/*ack=*/false);
+    }
+    Die(exporter_);
+    CheckBooks();
+    Die(importer_);
+  }
+
+ private:
+  void Sleep(bool ack) {
+    bool asleep = false;
+    world_.broker->Sleep([&] { asleep = true; });
+    world_.scheduler.RunReady();
+    if (ack) AckAll();
+    world_.scheduler.Advance(absl::Seconds(3));
+    EXPECT_TRUE(asleep);
+    CheckBooks();
+    world_.broker->Wake();
+    world_.scheduler.RunReady();
+    CheckBooks();
+    AckAll();
+    for (const auto& [client, device] :
+         {std::pair(&exporter_, CoreWorld::kExporter), std::pair(&importer_, CoreWorld::kEngine)}) {
+      const uint64_t generation = world_.broker->GetDevice(device)->generation;
+      world_.Call(&Broker::DeviceReady, *client, device, generation).status().IgnoreError();
+    }
+    CheckBooks();
+  }
+
+  void TurnDecodeOff() {
+    if (exporter_.channel->grants.empty()) return;
+    const std::vector<uint8_t> off = {0, 0};
+    world_.kernel->WriteConfig(exporter_.channel->grants[0].second, 4, off).IgnoreError();
+  }
+
+  void AckAll() {
+    Ack(exporter_, 0);
+    Ack(importer_, 0);
+  }
+};
+
 // Runs the scenario with each call of each verb failing in turn; which calls it makes.
 template <typename AScenario>
 std::map<sim::Verb, int> RunMatrix(const char* name) {
@@ -284,6 +344,13 @@ TEST(FaultsTest, WhicheverCallOfALifeFailsNothingStaysReachableWithoutARight) {
   for (sim::Verb verb : {sim::Verb::kMapFile, sim::Verb::kUnmap, sim::Verb::kResetDevice, sim::Verb::kBindDevice,
                          sim::Verb::kExportDmaBuf, sim::Verb::kAttachDevice, sim::Verb::kDestroyIoas,
                          sim::Verb::kShareDmaBuf, sim::Verb::kIsShared, sim::Verb::kSetEventFd}) {
+    EXPECT_GT(calls[verb], 0) << sim::VerbName(verb) << " is not part of the scenario";
+  }
+}
+
+TEST(FaultsTest, WhicheverCallAroundASleepFailsNothingStaysReachableWithoutARight) {
+  std::map<sim::Verb, int> calls = RunMatrix<SleepScenario>("sleep");
+  for (sim::Verb verb : {sim::Verb::kReadConfig, sim::Verb::kWriteConfig, sim::Verb::kMapFile, sim::Verb::kUnmap}) {
     EXPECT_GT(calls[verb], 0) << sim::VerbName(verb) << " is not part of the scenario";
   }
 }

@@ -14,44 +14,46 @@ std::string NameOf(const Window& window) {
   return absl::StrCat("devices/", window.device.ToString(), " BAR ", window.bar, " ", window.range.ToString());
 }
 
-absl::Status WindowError(const Window& window, absl::string_view what, absl::string_view hint) {
-  return MakeError(
-      absl::StatusCode::kInvalidArgument,
-      {.reason = Reason::kWindowUnusable, .step = "CreateExport", .object = NameOf(window), .hint = std::string(hint)},
-      what);
-}
-
-absl::Status CheckWindow(const DeviceView& device, const Window& window) {
-  const auto bar =
-      std::find_if(device.bars.begin(), device.bars.end(), [&](const BarView& b) { return b.index == window.bar; });
-  if (bar == device.bars.end())
-    return WindowError(window, "the device has no such BAR", "p2pctl device show lists them");
-  if (!bar->exportable) {
-    return WindowError(window, "the BAR cannot be exported",
-                       "it is an I/O BAR or smaller than a page, or this kernel lacks VFIO_DEVICE_FEATURE_DMA_BUF");
-  }
-  if (!window.range.Valid() || window.range.start % kPageSize != 0 || window.range.length % kPageSize != 0) {
-    return WindowError(window, "offset and length must be multiples of the page size, and the length not 0",
-                       absl::StrCat("the page size is ", kPageSize));
-  }
-  if (window.range.last() >= bar->size) {
-    return WindowError(window, absl::StrCat("it ends beyond the BAR, which is ", bar->size, " bytes long"), "");
-  }
-  for (const Range& pages : bar->msix) {
-    if (!window.range.Overlaps(pages)) continue;
-    return WindowError(window, absl::StrCat("it touches the MSI-X pages ", pages.ToString()),
-                       "a device that writes there could raise any interrupt: take a window beside them");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status NotFound(absl::string_view step, const std::string& object) {
   return MakeError(absl::StatusCode::kNotFound,
                    {.reason = Reason::kNotFound, .step = std::string(step), .object = object},
                    "no such object, or not this session's");
 }
 
+absl::Status WindowError(absl::string_view step, const Window& window, absl::string_view what, absl::string_view hint) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   {.reason = Reason::kWindowUnusable,
+                    .step = std::string(step),
+                    .object = NameOf(window),
+                    .hint = std::string(hint)},
+                   what);
+}
+
 }  // namespace
+
+absl::Status CheckWindow(const DeviceView& device, const Window& window, absl::string_view step) {
+  const auto bar =
+      std::find_if(device.bars.begin(), device.bars.end(), [&](const BarView& b) { return b.index == window.bar; });
+  if (bar == device.bars.end())
+    return WindowError(step, window, "the device has no such BAR", "p2pctl device show lists them");
+  if (!bar->exportable) {
+    return WindowError(step, window, "the BAR cannot be exported",
+                       "it is an I/O BAR or smaller than a page, or this kernel lacks VFIO_DEVICE_FEATURE_DMA_BUF");
+  }
+  if (!window.range.Valid() || window.range.start % kPageSize != 0 || window.range.length % kPageSize != 0) {
+    return WindowError(step, window, "offset and length must be multiples of the page size, and the length not 0",
+                       absl::StrCat("the page size is ", kPageSize));
+  }
+  if (window.range.last() >= bar->size) {
+    return WindowError(step, window, absl::StrCat("it ends beyond the BAR, which is ", bar->size, " bytes long"), "");
+  }
+  for (const Range& pages : bar->msix) {
+    if (!window.range.Overlaps(pages)) continue;
+    return WindowError(step, window, absl::StrCat("it touches the MSI-X pages ", pages.ToString()),
+                       "a device that writes there could raise any interrupt: take a window beside them");
+  }
+  return absl::OkStatus();
+}
 
 // ---- Exports ---------------------------------------------------------------------------------------------
 
@@ -80,7 +82,7 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   const Grade grade = terms.grade;
   P2PD_RETURN_IF_ERROR(CheckTimeToLive(terms.time_to_live, "CreateExport", NameOf(window)));
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(window.device));
-  P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window));
+  P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window, "CreateExport"));
   ExportView view = {
       .session = session.view.id, .window = window, .grade = grade, .generation = device->view.generation};
   const absl::Status not_ready = MakeError(absl::StatusCode::kUnavailable,
@@ -92,20 +94,17 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   // Which action it takes only the device can tell.
   if (device->vfio == nullptr) return not_ready;
   view.control = !device->vfio->bars()[window.bar].prefetchable;
-  P2PD_ASSIGN_OR_RETURN(const Verdict verdict, Permit(session, view.control ? Action::kExportControl : Action::kExport,
-                                                      NameOf(window), device, nullptr, &view));
-  view.rule = verdict.rule;
+  P2PD_ASSIGN_OR_RETURN(const std::vector<Verdict> verdicts, PermitAll(session, NameOf(window), AskedFor(view)));
   // Through p2pd nothing is mapped from a device that its driver has not set up; with its dma-buf anything could be.
   const bool unready = grade == Grade::kRaw && device->view.state != DeviceState::kReady;
-  if (grade == Grade::kRaw) {
-    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReceiveFd, NameOf(window), device, nullptr, &view).status());
-  }
   P2PD_RETURN_IF_ERROR(CheckAwake("CreateExport", NameOf(window)));
   if (device->operation.has_value() || unready) return not_ready;
+  P2PD_ASSIGN_OR_RETURN(Grounds grounds, RestOn(session, window.range.length, verdicts));
   for (const auto& [id, other] : tables.exports) {
     const Window& taken = other.view.window;
     if (taken.device != window.device || taken.bar != window.bar || !taken.range.Overlaps(window.range)) continue;
     if (other.view.session == session.view.id) continue;
+    if (grounds.limits.shared && other.grounds.limits.shared) continue;
     return MakeError(absl::StatusCode::kAlreadyExists,
                      {.reason = Reason::kOverlap,
                       .step = "CreateExport",
@@ -117,7 +116,9 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   view.id = ExportId(tables.NextId());
   // In the table at once, so that nobody else gets the window meanwhile.
   ExportEntry& entry = tables.exports[view.id];
-  entry = {.view = view, .charge = std::move(charge)};
+  view.rule = grounds.rule;
+  view.rule_origin = grounds.origin;
+  entry = {.view = view, .grounds = std::move(grounds), .granted = scheduler.Now(), .charge = std::move(charge)};
   SetExpiry(entry, terms.time_to_live);
   lock.Post(tables.ContextOf(*device).strand,
             [self = shared_from_this(), id = view.id, request_id, finish = std::move(finish)]() mutable {
@@ -144,7 +145,7 @@ void Core::FinishCreateExport(ExportId id, const std::string& request_id, Done<E
     const auto entry = tables.exports.find(id);
     if (kept && entry != tables.exports.end()) entry->second.fd_name = fd_name;
     if (status.ok()) status = CheckStands(entry == tables.exports.end() ? nullptr : &entry->second);
-    if (status.ok()) status = ledger.Grant(RowOf(entry->second));
+    if (status.ok()) status = journal.Grant(RowOf(entry->second));
     if (status.ok()) {
       entry->second.dma_buf = *dma_buf;
       channel = tables.FindSession(view.session)->channel;
@@ -226,7 +227,7 @@ void Broker::RevokeExport(SessionId session, const std::string& request_id, Expo
     const auto entry = core_->tables.exports.find(id);
     const DeviceEntry* device =
         entry == core_->tables.exports.end() ? nullptr : &core_->tables.devices.at(entry->second.view.window.device);
-    P2PD_RETURN_IF_ERROR(core_->Permit(asking, Action::kAdmin, name, device).status());
+    P2PD_RETURN_IF_ERROR(core_->Permit(asking, name, {.action = Action::kAdmin, .exporter = device}).status());
     if (device == nullptr || entry->second.dma_buf == nullptr || entry->second.closing) {
       return NotFound("RevokeExport", name);
     }
@@ -308,7 +309,7 @@ absl::Status Core::BeginCreateSpace(CoreLock& lock, SessionEntry& session, const
   AddressSpaceEntry space;
   space.view = {.id = id, .session = session.view.id, .context = context, .devices = devices};
   space.charge = std::move(charge);
-  P2PD_RETURN_IF_ERROR(ledger.Grant(RowOf(space)));
+  P2PD_RETURN_IF_ERROR(journal.Grant(RowOf(space)));
   tables.spaces[id] = std::move(space);
   lock.Post(tables.contexts.at(context).strand, [self = shared_from_this(), id, finish = std::move(finish)]() mutable {
     self->FinishCreateSpace(id, std::move(finish));
@@ -364,7 +365,7 @@ void Core::FinishCreateSpace(AddressSpaceId id, Done<AddressSpaceView> finish) {
     } else {
       outcome = layout.ok() ? SessionEnded() : layout.status();
       if (entry != tables.spaces.end()) tables.spaces.erase(entry);
-      ledger.Forget(id);
+      journal.Forget(id);
     }
   }
   finish(std::move(outcome));
@@ -377,7 +378,7 @@ void Core::NoteIoas(AddressSpaceId id, IoasId ioas) {
   if (space == tables.spaces.end()) return;
   JournalSpace row = RowOf(space->second);
   row.ioas = ioas;
-  ledger.Note(row);
+  journal.Note(row);
 }
 
 void Broker::DeleteAddressSpace(SessionId session, const std::string& request_id, AddressSpaceId id,

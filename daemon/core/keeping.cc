@@ -38,7 +38,7 @@ absl::Status Core::Keep(const PciAddress& address) {
     CoreLock lock(mutex);
     ContextEntry& context = tables.contexts.at(context_name);
     context.fd_name = name;
-    ledger.Note(RowOf(context_name, context));
+    journal.Note(RowOf(context_name, context));
   }
   if (has_device) return absl::OkStatus();
   const std::string name = DeviceFdName(address);
@@ -69,7 +69,7 @@ void Core::LetGoOfContext(const std::string& context_name) {
     ContextEntry& context = tables.contexts.at(context_name);
     name = std::exchange(context.fd_name, "");
     if (name.empty()) return;
-    ledger.Note(RowOf(context_name, context));
+    journal.Note(RowOf(context_name, context));
   }
   options.store->Remove(name).IgnoreError();
 }
@@ -82,7 +82,7 @@ void Core::LetGoOfExport(ExportId id) {
     if (entry == tables.exports.end()) return;
     name = std::exchange(entry->second.fd_name, "");
     if (name.empty()) return;
-    ledger.Note(RowOf(entry->second));
+    journal.Note(RowOf(entry->second));
   }
   options.store->Remove(name).IgnoreError();
 }
@@ -106,7 +106,7 @@ CapabilityView Broker::Continuity() const {
   if (!core_->distrusted.empty()) {
     view.detail = absl::StrCat("at its start everything was taken down: ", core_->distrusted);
   }
-  if (const absl::Status& trouble = core_->ledger.trouble(); !trouble.ok()) {
+  if (const absl::Status& trouble = core_->journal.trouble(); !trouble.ok()) {
     view = {.name = view.name, .detail = absl::StrCat("the journal could not be written: ", trouble.message())};
   }
   return view;

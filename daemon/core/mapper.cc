@@ -50,23 +50,22 @@ void Broker::Map(SessionId session, const std::string& request_id, const MapArgs
   core_->Once<MappingView>(session, request_id, Fingerprint(args), std::move(done),
                            [&](CoreLock& lock, SessionEntry& entry, Done<MappingView>& finish) -> absl::Status {
                              core_->mutex.AssertHeld();
-                             P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMap(entry, args));
+                             std::vector<Verdict> judged;
+                             P2PD_ASSIGN_OR_RETURN(const MappingId id, core_->PrepareMap(entry, args, judged));
                              core_->PostMapping(lock, id, finish);
                              return absl::OkStatus();
                            });
 }
 
-absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs& args, bool judged) {
+absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs& args, std::vector<Verdict>& judged) {
   P2PD_ASSIGN_OR_RETURN(ExportEntry* const source, RequireExport(session.view.id, args.source));
   P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
   const Window& window = source->view.window;
   const std::string object = absl::StrCat("exports/", args.source.value());
   P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("Map", object, args.offset, args.length, window.range.length));
   const DeviceEntry& exporter = tables.devices.at(window.device);
-  for (const PciAddress& importer : judged ? std::vector<PciAddress>() : space->view.devices) {
-    P2PD_RETURN_IF_ERROR(
-        Permit(session, Action::kMap, object, &exporter, &tables.devices.at(importer), &source->view, args.access)
-            .status());
+  if (judged.empty()) {
+    P2PD_ASSIGN_OR_RETURN(judged, PermitAll(session, object, AskedFor(&source->view, space->view, args.access)));
   }
   P2PD_RETURN_IF_ERROR(CheckAwake("Map", object));
   // Restored is not ready: a window of a device whose driver has not set it up may swallow what is written.
@@ -81,6 +80,7 @@ absl::StatusOr<MappingId> Core::PrepareMap(SessionEntry& session, const MapArgs&
   auto mapping = std::make_unique<MappingEntry>();
   mapping->view = {.source = args.source, .offset = slice.start, .iova = {.length = slice.length}};
   mapping->asked = args.access;
+  P2PD_ASSIGN_OR_RETURN(mapping->grounds, RestOn(session, slice.length, judged));
   P2PD_ASSIGN_OR_RETURN(mapping->bytes_charge, quota.Take(HolderOf(session), Resource::kMappedBytes, slice.length));
   mapping->exporter = window.device;
   mapping->dma_buf = source->dma_buf;
@@ -126,14 +126,12 @@ absl::StatusOr<MappingId> Core::PrepareMapMemory(SessionEntry& session, const Ma
   }
   P2PD_ASSIGN_OR_RETURN(AddressSpaceEntry* const space, RequireSpace(session.view.id, args.address_space));
   P2PD_ASSIGN_OR_RETURN(const Range slice, Slice("MapMemory", object, args.offset, args.length, info.size));
-  for (const PciAddress& importer : space->view.devices) {
-    P2PD_RETURN_IF_ERROR(
-        Permit(session, Action::kMapMemory, object, nullptr, &tables.devices.at(importer), nullptr, args.access)
-            .status());
-  }
+  P2PD_ASSIGN_OR_RETURN(const std::vector<Verdict> verdicts,
+                        PermitAll(session, object, AskedFor(nullptr, space->view, args.access)));
   auto mapping = std::make_unique<MappingEntry>();
   mapping->view = {.offset = slice.start, .iova = {.length = slice.length}};
   mapping->asked = args.access;
+  P2PD_ASSIGN_OR_RETURN(mapping->grounds, RestOn(session, slice.length, verdicts));
   P2PD_ASSIGN_OR_RETURN(mapping->bytes_charge, quota.Take(HolderOf(session), Resource::kMemoryBytes, slice.length));
   mapping->memory = memory->second.file;
   mapping->memory_name = args.memory;
@@ -151,13 +149,17 @@ absl::StatusOr<MappingId> Core::Enter(SessionEntry& session, AddressSpaceEntry& 
   mapping->view.session = session.view.id;
   mapping->view.address_space = space.view.id;
   mapping->view.access = Effective(mapping->asked);
-  if (const absl::Status noted = ledger.Grant(RowOf(*mapping)); !noted.ok()) {
+  mapping->view.rule = mapping->grounds.rule;
+  mapping->view.rule_origin = mapping->grounds.origin;
+  mapping->granted = scheduler.Now();
+  if (const absl::Status noted = journal.Grant(RowOf(*mapping)); !noted.ok()) {
     space.iovas.Release(mapping->view.iova);
     return noted;
   }
   mapping->live = true;
   tables.mapped_bytes += mapping->view.iova.length;
   space.mappings.insert(id);
+  WatchAge(*mapping);
   tables.mappings[id] = std::move(mapping);
   return id;
 }

@@ -1,4 +1,4 @@
-// Looking and watching, and what a session may see; judging what it may do.
+// Looking and watching, and what a session may see.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -8,18 +8,6 @@
 
 namespace p2pd {
 namespace {
-
-static_assert(static_cast<int>(Access::kRead) == static_cast<int>(AskedAccess::kRead));
-static_assert(static_cast<int>(Access::kWrite) == static_cast<int>(AskedAccess::kWrite));
-static_assert(static_cast<int>(Access::kReadWrite) == static_cast<int>(AskedAccess::kReadWrite));
-
-DeviceFacts FactsOf(const DeviceEntry& device) {
-  return {.address = device.view.address,
-          .vendor = device.view.vendor,
-          .device = device.view.device,
-          .class_code = device.view.class_code,
-          .numa_node = device.view.numa_node < 0 ? std::nullopt : std::optional<int>(device.view.numa_node)};
-}
 
 absl::Status NoSuch(const std::string& object) {
   return MakeError(absl::StatusCode::kNotFound, {.reason = Reason::kNotFound, .step = "look up", .object = object},
@@ -61,15 +49,15 @@ auto VisibleOne(const Table& table, Id id, SessionId viewer, bool observer, cons
 
 }  // namespace
 
-Core::Core(BrokerOptions broker_options, Kernel& the_kernel, Scheduler& the_scheduler, StateJournal& journal,
+Core::Core(BrokerOptions broker_options, Kernel& the_kernel, Scheduler& the_scheduler, StateJournal& the_journal,
            std::shared_ptr<const Policy> the_policy)
     : options(std::move(broker_options)),
       kernel(the_kernel),
       scheduler(the_scheduler),
-      policy(std::move(the_policy)),
       started(absl::Now()),
       quota(options.quota),
-      ledger(journal) {}
+      journal(the_journal),
+      policy(std::move(the_policy)) {}
 
 Broker::Broker(BrokerOptions options, Kernel& kernel, Scheduler& scheduler, StateJournal& journal,
                std::shared_ptr<const Policy> policy)
@@ -81,58 +69,6 @@ Broker::~Broker() {
   for (auto& [id, operation] : core_->tables.operations) {
     lock.After([done = std::exchange(operation.order.done, nullptr)] {});
   }
-}
-
-// ---- Judging ---------------------------------------------------------------------------------------------
-
-Verdict Core::Judge(const SessionEntry& session, Action action, const DeviceEntry* exporter,
-                    const DeviceEntry* importer, const ExportView* window, std::optional<Access> access) const {
-  PolicyRequest request = {.subject = session.view.peer.subject, .action = action};
-  if (exporter != nullptr) request.exporter = FactsOf(*exporter);
-  if (importer != nullptr) request.importer = FactsOf(*importer);
-  const DeviceEntry* const placed = importer != nullptr ? importer : exporter;
-  if (placed != nullptr) request.context = placed->view.context;
-  if (window != nullptr) {
-    request.window = WindowFacts{.bar = window->window.bar,
-                                 .offset = window->window.range.start,
-                                 .length = window->window.range.length,
-                                 .control = window->control};
-  }
-  if (access.has_value()) request.access = static_cast<AskedAccess>(*access);
-  return policy->Judge(request);
-}
-
-absl::StatusOr<Verdict> Core::Permit(const SessionEntry& session, Action action, const std::string& object,
-                                     const DeviceEntry* exporter, const DeviceEntry* importer, const ExportView* window,
-                                     std::optional<Access> access) const {
-  Verdict verdict = Judge(session, action, exporter, importer, window, access);
-  if (verdict.allowed) return verdict;
-  std::string target = object;
-  if (importer != nullptr) absl::StrAppend(&target, " for devices/", importer->view.address.ToString());
-  return Refuse({.session = session.view, .action = action, .object = target, .verdict = std::move(verdict)});
-}
-
-absl::Status Core::Refuse(const Denial& denial) const {
-  if (options.on_denied != nullptr) options.on_denied(denial);
-  return MakeError(absl::StatusCode::kPermissionDenied,
-                   {.reason = Reason::kPolicy,
-                    .step = std::string(ActionName(denial.action)),
-                    .object = denial.object,
-                    .hint = "the administrator's policy decides"},
-                   absl::StrCat("denied to uid ", denial.session.peer.subject.uid, ": ", denial.verdict.reason));
-}
-
-absl::Status Broker::CheckAdmin(const PeerIdentity& peer, const std::string& step) const {
-  CoreLock lock(core_->mutex);
-  Verdict verdict = core_->policy->Judge({.subject = peer.subject, .action = Action::kAdmin});
-  if (verdict.allowed) return absl::OkStatus();
-  return core_->Refuse(
-      {.session = {.peer = peer}, .action = Action::kAdmin, .object = step, .verdict = std::move(verdict)});
-}
-
-bool Core::MayObserve(SessionId viewer) {
-  const SessionEntry* session = tables.FindSession(viewer);
-  return session != nullptr && Judge(*session, Action::kObserve, nullptr).allowed;
 }
 
 // ---- Looking ---------------------------------------------------------------------------------------------
@@ -148,6 +84,7 @@ StatusView Broker::GetStatus(std::optional<SessionId> viewer) const {
                      .mappings = tables.mappings.size(),
                      .mapped_bytes = tables.mapped_bytes,
                      .policy_rules = core_->policy->rule_count(),
+                     .policy_generation = core_->policy_generation,
                      .capabilities = core_->capabilities};
   view.dma_buf_export = std::any_of(tables.devices.begin(), tables.devices.end(), [](const auto& entry) {
     return entry.second.vfio != nullptr && entry.second.vfio->can_export();

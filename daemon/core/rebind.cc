@@ -92,7 +92,7 @@ void Core::DestroySpace(OperationId id, AddressSpaceId space_id) {
   for (MappingId mapping : mappings) Drop(*tables.FindMapping(mapping), "its address space is gone");
   tables.Publish(EventType::kDeleted, space->second.view, space->second.view.session);
   tables.spaces.erase(space);
-  ledger.Forget(space_id);
+  journal.Forget(space_id);
 }
 
 void Core::DestroyLeftSpaces(const std::string& context) {
@@ -160,6 +160,7 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
   vfio.reset();
   const auto file = Close(id, address, scrubbed);
   AfterBind(id, address, RunStep(id, "bind", [&] { return BindAfresh(address); }), file);
+  RepairVirtualFunctions(address);
 }
 
 void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
@@ -178,7 +179,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   Advance(device, DeviceEvent::kResetEnded);
-  device.view.driver.reset();
+  ForgetDriver(device);
   device.resume.reset();
   Note(device);
   if (bound.ok()) {

@@ -18,7 +18,7 @@ absl::Status Unfit(absl::string_view what) {
 
 JournalState StateOf(Core& core) {
   CoreLock lock(core.mutex);
-  return core.ledger.state();
+  return core.journal.state();
 }
 
 }  // namespace
@@ -164,7 +164,7 @@ void Recovery::AdoptMemory(const JournalMemory& row) {
       file.valid() ? core_.kernel.InspectMemory(file) : absl::StatusOr<MemoryInfo>(absl::NotFoundError("not kept"));
   CoreLock lock(core_.mutex);
   SessionEntry& session = core_.tables.sessions.at(row.session);
-  if (!info.ok()) return core_.ledger.Forget(JournalMemoryKey{.session = row.session, .name = row.name});
+  if (!info.ok()) return core_.journal.Forget(JournalMemoryKey{.session = row.session, .name = row.name});
   MemoryEntry& memory = session.memory[row.name];
   memory = {.file = std::make_shared<const UniqueFd>(std::move(file)), .info = *info, .fd_name = row.fd_name};
   if (auto charge = core_.quota.Take(HolderOf(session), Resource::kMemories); charge.ok()) {
@@ -186,9 +186,9 @@ void Recovery::AdoptSpace(const JournalSpace& row) {
   if (!layout.ok()) {
     // It was destroyed, with all that was in it, and only that could not be written any more; or it never was.
     for (const auto& [id, mapping] : state_.mappings) {
-      if (mapping.space == row.id) core_.ledger.Forget(id);
+      if (mapping.space == row.id) core_.journal.Forget(id);
     }
-    return core_.ledger.Forget(row.id);
+    return core_.journal.Forget(row.id);
   }
   AddressSpaceEntry& space = core_.tables.spaces[row.id];
   space.view = {.id = row.id, .session = row.session, .context = row.context, .devices = row.devices};
@@ -398,18 +398,18 @@ void Recovery::TakeDown(const std::string& reason) {
   core_.tables.UseIdsAfter(state_.last_id);
   const auto forget = [&](const auto& table) {
     core_.mutex.AssertHeld();
-    for (const auto& [key, row] : table) core_.ledger.Forget(key);
+    for (const auto& [key, row] : table) core_.journal.Forget(key);
   };
   forget(state_.operations);
   forget(state_.mappings);
   forget(state_.exports);
   forget(state_.spaces);
   forget(state_.sessions);
-  for (const auto& [name, row] : state_.contexts) core_.ledger.Forget(JournalContextKey{.name = name});
+  for (const auto& [name, row] : state_.contexts) core_.journal.Forget(JournalContextKey{.name = name});
   for (const auto& [address, row] : state_.devices) {
     DeviceEntry* device = core_.tables.FindDevice(address);
     if (device == nullptr) {
-      core_.ledger.Forget(address);
+      core_.journal.Forget(address);
     } else {
       device->view.generation = row.generation + 1;
     }

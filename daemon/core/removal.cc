@@ -71,7 +71,7 @@ void Core::LetGo(const PciAddress& address, const std::optional<FileIdentity>& f
   if (file.has_value()) holders = options.find_holders(*file);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
-  device.view.driver.reset();
+  ForgetDriver(device);
   device.resume.reset();
   Note(device);
   device.held_file = file;

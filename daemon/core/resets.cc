@@ -24,7 +24,8 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const Reset
                               Done<OperationView>& finish) {
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(args.device));
   if (device->view.driver != session.view.id) {
-    P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(args.device), device).status());
+    P2PD_RETURN_IF_ERROR(
+        Permit(session, DeviceName(args.device), {.action = Action::kReset, .exporter = device}).status());
   }
   P2PD_RETURN_IF_ERROR(CheckUsable(*device, "ResetDevice"));
   if (args.scope == ResetScope::kBus) {
@@ -110,7 +111,8 @@ absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const Pc
       continue;
     }
     if (device->view.driver != session.view.id) {
-      P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(member.address), device).status());
+      P2PD_RETURN_IF_ERROR(
+          Permit(session, DeviceName(member.address), {.action = Action::kReset, .exporter = device}).status());
     }
     if (const absl::Status usable = CheckUsable(*device, ""); !usable.ok()) {
       obstacles.push_back(absl::StrCat(member.address.ToString(), " is ", Name(device->view.state)));
@@ -212,7 +214,7 @@ absl::Status Core::BeginRecovery(CoreLock& lock, SessionEntry& session, const Pc
                                  Done<OperationView>& finish) {
   constexpr absl::string_view kStep = "RecoverDevice";
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(address));
-  P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(address), device).status());
+  P2PD_RETURN_IF_ERROR(Permit(session, DeviceName(address), {.action = Action::kReset, .exporter = device}).status());
   if (device->view.state != DeviceState::kFaulted) {
     return DeviceError(*device, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, kStep,
                        absl::StrCat("it is ", Name(device->view.state), ", not FAULTED"),

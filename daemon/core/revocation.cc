@@ -30,7 +30,7 @@ struct Core::Unmapping {
 
 OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
   const OperationId id(tables.NextId());
-  ledger.Begin();
+  journal.Begin();
   OperationEntry& operation = tables.operations[id];
   operation.order = std::move(order);
   if (operation.order.done != nullptr && !operation.order.request.has_value()) operation.order.request = asking;
@@ -52,101 +52,23 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
     operation.view.generation = tables.devices.at(window.device).view.generation;
   }
   for (MappingId mapping : operation.order.mappings) {
-    if (MappingEntry* entry = tables.FindMapping(mapping)) entry->operation = id;
+    MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr) continue;
+    entry->operation = id;
+    if (operation.order.recorded) entry->view.operation = id;
   }
   for (ExportId source : operation.order.exports) {
-    tables.exports.at(source).closing = true;
-    ledger.Note(RowOf(tables.exports.at(source)));
+    ExportEntry& entry = tables.exports.at(source);
+    entry.closing = true;
+    if (operation.order.recorded) entry.view.operation = id;
+    journal.Note(RowOf(entry));
   }
   for (AddressSpaceId space : operation.order.spaces) tables.spaces.at(space).closing = true;
-  ledger.Note(RowOf(operation));
-  ledger.End();
+  journal.Note(RowOf(operation));
+  journal.End();
   Announce(operation, EventType::kCreated);
   AskToStop(lock, operation);
   return id;
-}
-
-// ---- Asking ----------------------------------------------------------------------------------------------
-
-void Core::AskToStop(CoreLock& lock, OperationEntry& operation) {
-  const OperationId id = operation.view.id;
-  std::map<SessionId, std::vector<MappingId>> users;
-  for (MappingId mapping : operation.order.mappings) {
-    if (const MappingEntry* entry = tables.FindMapping(mapping)) users[entry->view.session].push_back(mapping);
-  }
-  for (const PciAddress& address : operation.order.devices) {
-    const auto driver = tables.devices.at(address).view.driver;
-    if ((operation.order.restore || operation.order.leave) && driver.has_value()) users[*driver];
-    // Whoever holds a dma-buf of it may have mapped it where p2pd does not see.
-    for (const auto& [export_id, entry] : tables.exports) {
-      if (entry.view.grade == Grade::kRaw && entry.view.window.device == address) users[entry.view.session];
-    }
-  }
-  for (const ExportId source : operation.order.exports) {
-    const ExportView& view = tables.exports.at(source).view;
-    if (view.grade == Grade::kRaw && view.state == ExportState::kActive) users[view.session];
-  }
-  const absl::Duration patience = operation.order.deadline.value_or(options.quiesce_deadline);
-  const absl::Duration deadline = scheduler.Now() + patience;
-  for (const auto& [session, mappings] : users) {
-    const SessionEntry* user = tables.FindSession(session);
-    if (user == nullptr || user->ended || session == operation.order.exempt) continue;
-    operation.waiting.insert(session);
-    operation.view.parties.push_back({.session = session});
-    const QuiesceNotice notice = {.operation = id,
-                                  .device = operation.view.device.value_or(PciAddress()),
-                                  .devices = operation.view.devices,
-                                  .generation = operation.view.generation,
-                                  .mappings = mappings,
-                                  .deadline = deadline};
-    lock.After([channel = user->channel, notice] { channel->RequestQuiesce(notice); });
-  }
-  if (!operation.order.restore && !operation.order.leave) CutOffDriver(lock, operation);
-  if (operation.waiting.empty() || patience == absl::ZeroDuration()) return BeginUnmap(lock, operation);
-  operation.quiescing = true;
-  scheduler.RunAfter(patience, [self = shared_from_this(), id] {
-    CoreLock late(self->mutex);
-    const auto entry = self->tables.operations.find(id);
-    if (entry != self->tables.operations.end() && entry->second.quiescing) self->BeginUnmap(late, entry->second);
-  });
-}
-
-void Core::CutOffDriver(CoreLock& lock, OperationEntry& operation) {
-  // Whoever drove the device is not asked: its DMA ends now, while the others still have their time.
-  const OperationId id = operation.view.id;
-  for (const PciAddress& address : operation.order.devices) {
-    PostElsewhere(lock, tables.ContextOf(tables.devices.at(address)).strand, [self = shared_from_this(), id, address] {
-      std::shared_ptr<VfioDevice> vfio;
-      {
-        CoreLock look(self->mutex);
-        vfio = self->tables.devices.at(address).vfio;
-      }
-      if (vfio == nullptr) return;
-      self->RunStep(id, "bus master off", [&] { return vfio->config().SetBusMaster(false); }).IgnoreError();
-    });
-  }
-}
-
-void Core::Ack(CoreLock& lock, SessionId session, OperationId id, Answer answer) {
-  const auto entry = tables.operations.find(id);
-  if (entry == tables.operations.end()) return;
-  OperationEntry& operation = entry->second;
-  const auto party = std::find_if(operation.view.parties.begin(), operation.view.parties.end(),
-                                  [&](const OperationParty& p) { return p.session == session; });
-  if (party == operation.view.parties.end()) return;
-  if (operation.waiting.erase(session) != 0) {
-    party->answer = answer;
-    party->after = scheduler.Now() - operation.began;
-    if (operation.waiting.empty()) BeginUnmap(lock, operation);
-    return;
-  }
-  // It was cut off, and has stopped now: what it had can come back.
-  if (answer != Answer::kAcked || party->answer != Answer::kForced || !operation.late.insert(session).second) return;
-  if (operation.view.state == OperationState::kRunning) return;
-  ledger.Note(Settled(id));
-  if (RestoreLate(lock, operation, session) != 0) return;
-  // It has no mapping to come back, but waits to be told all the same.
-  lock.After([self = shared_from_this(), id, session] { self->ResumeLate(id, session); });
 }
 
 // ---- Unmapping -------------------------------------------------------------------------------------------
@@ -241,7 +163,8 @@ void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
   entry->live = entry->uncertain = false;
   entry->phase = JournalMapping::Phase::kUnmapped;
   if (!operation.order.restore) {
-    Drop(*entry, operation.order.reason);
+    const auto own = operation.order.reasons.find(done.mapping);
+    Drop(*entry, own == operation.order.reasons.end() ? operation.order.reason : own->second);
   } else if (const auto next = Next(entry->view.state, MappingEvent::kUnmappedForReset)) {
     entry->view.state = *next;
     entry->view.state_reason = operation.order.reason;
@@ -252,7 +175,7 @@ void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
 
 void Core::Drop(MappingEntry& mapping, const std::string& reason) {
   const MappingId id = mapping.view.id;
-  ledger.Forget(id);  // before the export that may go with it
+  journal.Forget(id);  // before the export that may go with it
   if (const auto next = Next(mapping.view.state, MappingEvent::kRevoked)) mapping.view.state = *next;
   mapping.view.state_reason = reason;
   if (mapping.operation.has_value()) {
@@ -282,7 +205,7 @@ void Core::DropExport(ExportEntry& entry) {
   if (entry.announced) tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
   if (entry.dma_buf != nullptr) Release(std::move(entry.dma_buf), entry.view.window.device);
   RemoveLater({entry.fd_name});
-  ledger.Forget(entry.view.id);
+  journal.Forget(entry.view.id);
   tables.exports.erase(entry.view.id);
 }
 
@@ -352,7 +275,7 @@ void Core::ForgetOldReceipts() {
 
 void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   const OperationId id = operation.view.id;
-  ledger.Begin();
+  journal.Begin();
   if (operation.order.restore) AddStep(operation, "restore", operation.phase_began, absl::OkStatus());
   std::vector<PciAddress> pending;
   for (const PciAddress& address : operation.order.devices) {
@@ -379,11 +302,11 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
     tables.Publish(EventType::kDeleted, tables.sessions.at(*ending).view, *ending);
     RemoveLater({tables.sessions.at(*ending).fd_name});
     tables.sessions.erase(*ending);
-    ledger.Forget(*ending);
+    journal.Forget(*ending);
   }
   // Whoever asked for it is answered next, and its end written with that.
-  if (!operation.order.request.has_value()) ledger.Note(Settled(id));
-  ledger.End();
+  if (!operation.order.request.has_value()) journal.Note(Settled(id));
+  journal.End();
   if (!operation.order.recorded) tables.operations.erase(id);
   ForgetOldReceipts();
   ForgetSettled();

@@ -81,7 +81,7 @@ absl::Status Core::EnterSession(SessionEntry session) {
   CoreLock lock(mutex);
   const SessionId id = session.view.id;
   absl::Status status = stopping ? absl::UnavailableError("p2pd is stopping") : absl::OkStatus();
-  if (status.ok()) status = ledger.Grant(RowOf(session));
+  if (status.ok()) status = journal.Grant(RowOf(session));
   if (!status.ok()) {
     RemoveLater({session.fd_name});
     lock.After([channel = std::move(session.channel)] {});
@@ -107,7 +107,7 @@ void Broker::EndSession(SessionId id, const std::string& reason) {
   // From now on nothing is granted to it. The rest may block, and this may be the event loop.
   session->ended = true;
   core_->tables.tokens.erase(session->token);
-  core_->ledger.Note(RowOf(*session));
+  core_->journal.Note(RowOf(*session));
   lock.After([core = core_, id, reason] {
     core->scheduler.Run([core, id, reason] {
       CoreLock inner(core->mutex);
@@ -122,7 +122,7 @@ void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& 
   std::vector<std::string> names;
   for (const auto& [name, entry] : session.memory) {
     names.push_back(entry.fd_name);
-    ledger.Forget(JournalMemoryKey{.session = id, .name = name});
+    journal.Forget(JournalMemoryKey{.session = id, .name = name});
   }
   RemoveLater(std::move(names));
   // Freeing a client's memory takes as long as it is large.
@@ -218,7 +218,7 @@ absl::Status Core::TakeMemory(SessionId id, const std::string& name, MemoryEntry
   SessionEntry* session = tables.FindSession(id);
   absl::Status status = session == nullptr || session->ended ? SessionEnded() : absl::OkStatus();
   if (status.ok()) {
-    status = ledger.Grant(JournalMemory{.session = id, .name = name, .fd_name = memory.fd_name});
+    status = journal.Grant(JournalMemory{.session = id, .name = name, .fd_name = memory.fd_name});
   }
   if (status.ok()) {
     session->memory[name] = std::move(memory);
@@ -233,7 +233,7 @@ void Broker::WithdrawMemory(SessionId id, const std::string& name) {
   SessionEntry* session = core_->tables.FindSession(id);
   const auto entry = session == nullptr ? std::map<std::string, MemoryEntry>::iterator() : session->memory.find(name);
   if (session == nullptr || entry == session->memory.end()) return;
-  core_->ledger.Forget(JournalMemoryKey{.session = id, .name = name});
+  core_->journal.Forget(JournalMemoryKey{.session = id, .name = name});
   core_->RemoveLater({entry->second.fd_name});
   // Freeing it takes as long as it is large.
   core_->scheduler.Run([file = std::move(entry->second.file)] {});
@@ -245,7 +245,7 @@ void Broker::RevokeSession(SessionId session, const std::string& request_id, Ses
   const std::string name = absl::StrCat("sessions/", ending.value());
   const auto body = [&](CoreLock& lock, SessionEntry& asking, Done<OperationView>& finish) -> absl::Status {
     core_->mutex.AssertHeld();
-    P2PD_RETURN_IF_ERROR(core_->Permit(asking, Action::kAdmin, name, nullptr).status());
+    P2PD_RETURN_IF_ERROR(core_->Permit(asking, name, {.action = Action::kAdmin}).status());
     SessionEntry* entry = core_->tables.FindSession(ending);
     if (entry == nullptr || entry->ended) {
       return MakeError(absl::StatusCode::kNotFound,
@@ -253,7 +253,7 @@ void Broker::RevokeSession(SessionId session, const std::string& request_id, Ses
     }
     entry->ended = true;
     core_->tables.tokens.erase(entry->token);
-    core_->ledger.Note(RowOf(*entry));
+    core_->journal.Note(RowOf(*entry));
     const std::string why = absl::StrCat("revoked by sessions/", session.value(), reason.empty() ? "" : ": ", reason);
     core_->EndSession(lock, *entry, why, std::move(finish));
     return absl::OkStatus();

@@ -9,10 +9,10 @@
 
 namespace p2pd {
 
-void Core::Note(const DeviceEntry& device) { ledger.Note(RowOf(device)); }
+void Core::Note(const DeviceEntry& device) { journal.Note(RowOf(device)); }
 
 void Core::Note(const MappingEntry& mapping) {
-  if (ledger.Knows(mapping.view.id)) ledger.Note(StepOf(mapping));
+  if (journal.Knows(mapping.view.id)) journal.Note(StepOf(mapping));
 }
 
 void Core::Stand(const DeviceView& view, JournalEntries& rows) {
@@ -52,21 +52,21 @@ void Core::Stand(const AcquiredView& view, JournalEntries& rows) {
 }
 
 void Core::WriteAnswer(const JournalRequest& request, JournalOutcome outcome, JournalEntries rows) {
-  for (const auto& [id, row] : ledger.state().operations) {
+  for (const auto& [id, row] : journal.state().operations) {
     if (row.request == request) rows.push_back(Settled(id));
   }
-  if (!ledger.Knows(request.session)) {
-    if (!rows.empty()) ledger.Note(rows);
+  if (!journal.Knows(request.session)) {
+    if (!rows.empty()) journal.Note(rows);
     return;
   }
   outcome.session = request.session;
   outcome.request_id = request.id;
   outcome.fingerprint = request.fingerprint;
   rows.push_back(std::move(outcome));
-  if (ledger.Note(rows)) return;
+  if (journal.Note(rows)) return;
   // Without room for the answer a repeat may run anew after a restart; what stands must be written all the same.
   rows.pop_back();
-  if (!rows.empty()) ledger.Note(rows);
+  if (!rows.empty()) journal.Note(rows);
 }
 
 bool Core::IsAwaited(const OperationEntry& operation) {
@@ -95,12 +95,12 @@ JournalEntry Core::Settled(OperationId id) {
 
 void Core::ForgetSettled() {
   JournalEntries gone;
-  for (const auto& [id, row] : ledger.state().operations) {
+  for (const auto& [id, row] : journal.state().operations) {
     const auto operation = tables.operations.find(id);
     if (!row.over || (operation != tables.operations.end() && IsAwaited(operation->second))) continue;
     gone.push_back(JournalRemoval{.key = id});
   }
-  if (!gone.empty()) ledger.Note(gone);
+  if (!gone.empty()) journal.Note(gone);
 }
 
 }  // namespace p2pd

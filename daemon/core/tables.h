@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "daemon/base/strand.h"
 #include "daemon/core/broker.h"
+#include "daemon/core/grounds.h"
 #include "daemon/core/iova_allocator.h"
 #include "daemon/core/journal_entry.h"
 #include "daemon/core/quota.h"
@@ -76,6 +77,8 @@ struct DeviceEntry {
   bool removal_pending = false;                               // the kernel wants it back, likewise
   bool scrubbed = false;                                      // reset since its last driver
   bool holds_data = false;                                    // its memory was not cleared since its last driver
+  Grounds grounds;                                            // of its driver's right to drive it
+  absl::Duration granted;                                     // when it got that, on the Scheduler's clock
   std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;  // while it is bound
 };
@@ -88,11 +91,18 @@ struct ExportEntry {
   bool answered = false;                  // and whoever asked for it: until then a successor takes it back
   std::string fd_name;                    // of the dma-buf, if it is RAW
   std::set<MappingId> mappings;
-  bool closing = false;                                 // an operation is taking it away: nothing new is cut from it
-  bool watched = false;                                 // until nobody holds its dma-buf
-  absl::Duration expires = absl::InfiniteDuration();    // on the Scheduler's clock
+  bool closing = false;  // an operation is taking it away: nothing new is cut from it
+  bool watched = false;  // until nobody holds its dma-buf
+  Grounds grounds;
+  absl::Duration granted;                               // on the Scheduler's clock
+  absl::Duration asked = absl::InfiniteDuration();      // until then its owner wants it, likewise
+  absl::Duration expires = absl::InfiniteDuration();    // that, or when its rule ends it
   absl::Duration next_look = absl::InfiniteDuration();  // at that, likewise; infinite: no timer is set
   Quota::Charge charge;
+};
+
+struct OfferEntry {
+  OfferView view;
 };
 
 struct AddressSpaceEntry {
@@ -120,6 +130,8 @@ struct MappingEntry {
   std::string memory_name;
   uint64_t file_offset = 0;
   std::optional<OperationId> operation;  // the last one that touched it
+  Grounds grounds;
+  absl::Duration granted;  // on the Scheduler's clock
   Quota::Charge charge;
   Quota::Charge bytes_charge;
 };
@@ -128,6 +140,7 @@ struct MappingEntry {
 struct RevokeOrder {
   OperationKind kind = OperationKind::kRelease;
   std::string reason;
+  std::map<MappingId, std::string> reasons;  // of mappings that have one of their own
   std::vector<MappingId> mappings;
   std::vector<PciAddress> devices;           // to be reset
   std::vector<ExportId> exports;             // to be dropped
@@ -164,6 +177,7 @@ class Tables {
   std::map<std::string, ContextEntry> contexts;
   std::map<PciAddress, DeviceEntry> devices;
   std::map<ExportId, ExportEntry> exports;
+  std::map<OfferId, OfferEntry> offers;
   std::map<AddressSpaceId, AddressSpaceEntry> spaces;
   absl::btree_map<MappingId, std::unique_ptr<MappingEntry>> mappings;
   std::map<OperationId, OperationEntry> operations;

@@ -27,6 +27,7 @@ using ExportId = StrongId<struct ExportIdTag>;
 using AddressSpaceId = StrongId<struct AddressSpaceIdTag>;
 using MappingId = StrongId<struct MappingIdTag>;
 using OperationId = StrongId<struct OperationIdTag>;
+using OfferId = StrongId<struct OfferIdTag>;
 
 // A call's outcome, given once, on any thread, possibly before the call returns.
 template <typename T>
@@ -75,6 +76,8 @@ struct DeviceView {
   std::string state_reason;
   uint64_t generation = 0;
   std::optional<SessionId> driver;
+  std::string driver_rule;  // of the policy, that lets it drive
+  std::string driver_rule_origin;
   bool can_reset = false;
   std::vector<BarView> bars;
   std::string context;
@@ -102,10 +105,12 @@ struct ExportView {
   bool control = false;
   Grade grade = Grade::kMapped;
   uint64_t generation = 0;
-  std::string rule;
+  std::string rule;         // of the policy, that allows it
+  std::string rule_origin;  // its place
   ExportState state = ExportState::kActive;
   size_t mappings = 0;
-  std::optional<absl::Time> expires;  // none: with its session
+  std::optional<absl::Time> expires;     // none: with its session
+  std::optional<OperationId> operation;  // that takes it away, if that leaves a receipt
 };
 
 struct AddressSpaceView {
@@ -127,6 +132,9 @@ struct MappingView {
   Access access = Access::kReadWrite;
   MappingState state = MappingState::kActive;
   std::string state_reason;
+  std::string rule;  // likewise; several, for several importers, are joined by "; "
+  std::string rule_origin;
+  std::optional<OperationId> operation;  // the last one that touched it, if that leaves a receipt
 };
 
 struct OperationStep {
@@ -162,6 +170,8 @@ enum class OperationKind {
   kDeviceError = 7,
   kUnplug = 8,
   kSleep = 9,
+  kPolicy = 10,
+  kWithdrawal = 11,
 };
 enum class OperationState { kRunning = 1, kSucceeded = 2, kFailed = 3 };
 
@@ -184,6 +194,63 @@ struct OperationView {
 
 // An operation without what became of each mapping.
 OperationView Brief(const OperationView& view);
+
+// A grant that another policy does not allow.
+struct FallenGrant {
+  std::string object;  // "mappings/7", "exports/5"; "devices/0000:01:00.0" for the right to drive it
+  SessionId session;   // whose it is
+  std::string reason;
+};
+
+// To whom a driver offers a window, and for what: all that is said must be so.
+struct OfferTerms {
+  std::optional<uint32_t> uid = {};
+  std::optional<uint32_t> gid = {};  // primary or supplementary
+  std::string unit = "";             // a pattern of systemd units; "": any
+  std::optional<SessionId> session = {};
+  Access access = Access::kReadWrite;
+  absl::Duration time_to_live = absl::InfiniteDuration();  // infinite: as long as the driver drives
+};
+
+struct OfferView {
+  OfferId id;
+  SessionId session;  // the driver
+  Window window;
+  OfferTerms terms;
+  std::optional<absl::Time> expires;
+};
+
+struct WithdrawalView {
+  std::optional<OperationId> operation;  // that revoked what rested on it; none if nothing did
+};
+
+// What the policy is asked to explain.
+struct ExplainArgs {
+  std::optional<Subject> subject;    // none: that of `session`
+  std::optional<SessionId> session;  // none: who asks
+  Action action = Action::kObserve;
+  std::optional<PciAddress> exporter;
+  std::optional<PciAddress> importer;
+  std::optional<Window> window;  // of `exporter`
+  std::optional<Access> access;
+};
+
+struct ExplanationView {
+  Verdict verdict;
+  PolicyRequest request;  // with all facts that there were
+  uint64_t policy_generation = 0;
+};
+
+// What came of reading the policy again.
+struct ReloadView {
+  bool dry_run = false;
+  uint64_t generation = 0;               // of the policy that is in force now
+  int rules = 0;                         // of the policy that was read
+  std::vector<FallenGrant> fallen;       // or would fall; the first 1000
+  size_t fallen_count = 0;               // all of them
+  std::optional<OperationId> operation;  // that took them back; none if there was nothing to take
+};
+
 // Something that is limited: how much of it a user holds, and may.
 struct UsageView {
   std::string resource;
@@ -209,6 +276,7 @@ struct StatusView {
   size_t mappings = 0;
   uint64_t mapped_bytes = 0;
   int policy_rules = 0;
+  uint64_t policy_generation = 0;  // 1 with the policy that p2pd started with, and one more with each reload
   bool dma_buf_export = false;
   std::vector<CapabilityView> capabilities;
   std::vector<UsageView> usage;

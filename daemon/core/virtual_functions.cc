@@ -1,7 +1,8 @@
 // A reset of a physical function takes its virtual functions along: it clears VF Enable, and what the kernel then
 // restores is their place on the bus, not their state (iov.c: sriov_restore_state). VFIO knows nothing of it and
 // revokes nothing of theirs. So they are of the reset's set: asked, unmapped and restored with it; one that somebody
-// else may be using stands in its way.
+// else may be using stands in its way. The end of a physical function's driver cannot be refused: what p2pd has of its
+// virtual functions is then looked after as after an error.
 #include <algorithm>
 #include <utility>
 
@@ -38,7 +39,8 @@ absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, con
       continue;
     }
     if (device->view.driver != session.view.id) {
-      P2PD_RETURN_IF_ERROR(Permit(session, Action::kReset, DeviceName(function.address), device).status());
+      P2PD_RETURN_IF_ERROR(
+          Permit(session, DeviceName(function.address), {.action = Action::kReset, .exporter = device}).status());
     }
     if (!CheckUsable(*device, "").ok()) {
       obstacles.push_back(absl::StrCat(function.address.ToString(), " is ", Name(device->view.state)));
@@ -54,6 +56,16 @@ absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, con
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
   return absl::OkStatus();
+}
+
+void Core::RepairVirtualFunctions(const PciAddress& physical) {
+  for (const SysfsDevice& function : Sysfs(options.sysfs_root).VirtualFunctionsOf(physical)) {
+    CoreLock lock(mutex);
+    DeviceEntry* device = tables.FindDevice(function.address);
+    if (device == nullptr || device->vfio == nullptr) continue;
+    device->error_pending = true;
+    if (!device->operation.has_value()) BeginPending(lock, *device);
+  }
 }
 
 }  // namespace p2pd

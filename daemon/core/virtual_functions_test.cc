@@ -90,6 +90,7 @@ TEST_F(VirtualFunctionsTest, TheirMappingsComeBackAndTheirDriversSetThemUpAgain)
 }
 
 TEST_F(VirtualFunctionsTest, WhatWasExportedOfThemIsRevokedAroundTheReset) {
+  const int writes = world_.kernel->CallCount(sim::Verb::kWriteConfig);
   Begin();
   Ack(virtual_driver_);
   Ack(importer_);
@@ -97,6 +98,7 @@ TEST_F(VirtualFunctionsTest, WhatWasExportedOfThemIsRevokedAroundTheReset) {
   for (const OperationStep& step : (*reset_)->steps) steps.push_back(step.what);
   EXPECT_THAT(steps, IsSupersetOf({"memory decode off: 0000:03:00.0", "reset", "memory decode on: 0000:03:00.0"}));
   EXPECT_THAT(steps, Not(::testing::Contains("memory decode off: 0000:01:00.0")));
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kWriteConfig), writes + 2) << "off, which revokes, and on";
 }
 
 TEST_F(VirtualFunctionsTest, OneThatAnotherDriverHasIsNamedInTheRefusal) {
@@ -131,6 +133,17 @@ TEST_F(VirtualFunctionsTest, WhoeverAsksNeedsTheRightToResetEachThatItDoesNotDri
   ASSERT_TRUE(reset_.has_value());
   EXPECT_TRUE(absl::IsPermissionDenied(reset_->status())) << reset_->status();
   EXPECT_TRUE(Reaches());
+}
+
+TEST_F(VirtualFunctionsTest, TheEndOfThePhysicalOnesDriverIsAnErrorToThem) {
+  driver_.channel->grants.clear();
+  EXPECT_TRUE(world_.Call(&Broker::CloseDevice, driver_, CoreWorld::kExporter).ok());
+  world_.scheduler.RunReady();
+  EXPECT_EQ(StateOf(CoreWorld::kExporter2), DeviceState::kAwaitingDriver);
+  EXPECT_FALSE(Reaches());
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(world_.broker->ListOperations(importer_.id).back().kind, OperationKind::kDeviceError);
 }
 
 TEST_F(VirtualFunctionsTest, AVirtualFunctionIsResetAlone) {

@@ -2,7 +2,7 @@
 // values), core's answer as a message. Nothing is decided here, and no call blocks.
 //
 // grpc_looking.cc has the calls that only look, grpc_devices.cc those that change a device, grpc_grants.cc
-// those that change a grant, grpc_revoke.cc the administrator's.
+// those that change a grant, grpc_offers.cc a driver's offers, grpc_revoke.cc and grpc_policy.cc the administrator's.
 #ifndef P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
 #define P2PD_DAEMON_FRONT_GRPC_SERVICE_H_
 
@@ -77,6 +77,11 @@ class GrpcService final : public v1::Broker::CallbackService {
 
   Reactor* RevokeSession(Context*, const v1::RevokeSessionRequest*, v1::Operation*) override;
   Reactor* RevokeExport(Context*, const v1::RevokeExportRequest*, v1::Operation*) override;
+  Reactor* OfferWindow(Context*, const v1::OfferWindowRequest*, v1::Offer*) override;
+  Reactor* WithdrawOffer(Context*, const v1::WithdrawOfferRequest*, v1::WithdrawOfferResponse*) override;
+  Reactor* ListOffers(Context*, const v1::ListOffersRequest*, v1::ListOffersResponse*) override;
+  Reactor* ReloadPolicy(Context*, const v1::ReloadPolicyRequest*, v1::ReloadPolicyResponse*) override;
+  Reactor* ExplainPolicy(Context*, const v1::ExplainPolicyRequest*, v1::ExplainPolicyResponse*) override;
 
  private:
   // Fills the response at once.

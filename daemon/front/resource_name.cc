@@ -14,6 +14,7 @@ namespace {
 constexpr char kDevices[] = "devices/";
 constexpr char kSessions[] = "sessions/";
 constexpr char kExports[] = "exports/";
+constexpr char kOffers[] = "offers/";
 constexpr char kAddressSpaces[] = "address-spaces/";
 constexpr char kMappings[] = "mappings/";
 constexpr char kOperations[] = "operations/";
@@ -42,6 +43,7 @@ absl::StatusOr<Id> ParseNumbered(absl::string_view name, absl::string_view prefi
 
 std::string NameOf(const PciAddress& device) { return absl::StrCat(kDevices, device.ToString()); }
 std::string NameOf(SessionId id) { return absl::StrCat(kSessions, id.value()); }
+std::string NameOf(OfferId id) { return absl::StrCat(kOffers, id.value()); }
 std::string NameOf(ExportId id) { return absl::StrCat(kExports, id.value()); }
 std::string NameOf(AddressSpaceId id) { return absl::StrCat(kAddressSpaces, id.value()); }
 std::string NameOf(MappingId id) { return absl::StrCat(kMappings, id.value()); }
@@ -57,6 +59,7 @@ absl::StatusOr<PciAddress> ParseDeviceName(absl::string_view name) {
 
 absl::StatusOr<SessionId> ParseSessionName(absl::string_view name) { return ParseNumbered<SessionId>(name, kSessions); }
 
+absl::StatusOr<OfferId> ParseOfferName(absl::string_view name) { return ParseNumbered<OfferId>(name, kOffers); }
 absl::StatusOr<ExportId> ParseExportName(absl::string_view name) { return ParseNumbered<ExportId>(name, kExports); }
 
 absl::StatusOr<AddressSpaceId> ParseAddressSpaceName(absl::string_view name) {

@@ -13,6 +13,7 @@ namespace p2pd {
 std::string NameOf(const PciAddress& device);
 std::string NameOf(SessionId id);
 std::string NameOf(ExportId id);
+std::string NameOf(OfferId id);
 std::string NameOf(AddressSpaceId id);
 std::string NameOf(MappingId id);
 std::string NameOf(OperationId id);
@@ -21,6 +22,7 @@ std::string NameOf(OperationId id);
 absl::StatusOr<PciAddress> ParseDeviceName(absl::string_view name);
 absl::StatusOr<SessionId> ParseSessionName(absl::string_view name);
 absl::StatusOr<ExportId> ParseExportName(absl::string_view name);
+absl::StatusOr<OfferId> ParseOfferName(absl::string_view name);
 absl::StatusOr<AddressSpaceId> ParseAddressSpaceName(absl::string_view name);
 absl::StatusOr<MappingId> ParseMappingName(absl::string_view name);
 absl::StatusOr<OperationId> ParseOperationName(absl::string_view name);

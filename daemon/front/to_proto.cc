@@ -132,6 +132,7 @@ v1::Export ToProto(const ExportView& view) {
   out.set_grade(static_cast<v1::Grade>(view.grade));
   out.set_generation(view.generation);
   out.set_rule(view.rule);
+  out.set_rule_origin(view.rule_origin);
   out.set_state(static_cast<v1::Export::State>(view.state));
   out.set_mappings(static_cast<uint32_t>(view.mappings));
   if (view.expires.has_value()) Set(*view.expires, *out.mutable_expire_time());
@@ -161,6 +162,8 @@ v1::Mapping ToProto(const MappingView& view) {
   mapping.set_access(static_cast<v1::Access>(view.access));
   mapping.set_state(static_cast<v1::Mapping::State>(view.state));
   mapping.set_state_reason(view.state_reason);
+  mapping.set_rule(view.rule);
+  mapping.set_rule_origin(view.rule_origin);
   return mapping;
 }
 
@@ -201,6 +204,7 @@ v1::Status ToProto(const StatusView& view) {
   status.set_mappings(static_cast<uint32_t>(view.mappings));
   status.set_mapped_bytes(view.mapped_bytes);
   status.set_policy_rules(static_cast<uint32_t>(view.policy_rules));
+  status.set_policy_generation(view.policy_generation);
   status.set_dma_buf_export(view.dma_buf_export);
   for (const CapabilityView& capability : view.capabilities) {
     v1::Capability& out = *status.add_capabilities();

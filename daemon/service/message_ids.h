@@ -29,6 +29,14 @@ inline constexpr absl::string_view kOperationSlow = "5bfe9b0f0a194677b14966c5cba
 inline constexpr absl::string_view kPolicyDenied = "7cdb85fc603d4ca19dd1183952475754";
 // polkit refused a call over D-Bus.
 inline constexpr absl::string_view kPolkitDenied = "8d10b6644a3f4be5a441b80412ac7621";
+// Policy allowed something to be granted.
+inline constexpr absl::string_view kGranted = "da5a88de380446c7bee2a338208cc6c8";
+// What was granted ended: given back, revoked, or over.
+inline constexpr absl::string_view kGrantEnded = "9841a1b198664ffca2a3416523500522";
+// The policy was read again and is in force; what it does not allow was revoked.
+inline constexpr absl::string_view kPolicyReloaded = "c9f360fdf3db4a25af87992928cecd4a";
+// The policy could not be read again: the one before is in force still.
+inline constexpr absl::string_view kPolicyUnreadable = "2ab42a5ffb854b0f94011d00fe77afd2";
 // Somebody asked p2pd, over D-Bus, to act on what is not theirs.
 inline constexpr absl::string_view kAdminCall = "9dcbf395f4894845a2825249473d3497";
 // A mapping could not be put back after a reset.

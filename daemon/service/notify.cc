@@ -19,6 +19,8 @@ std::string StatusLine(absl::string_view status) {
 
 void NotifyReady(absl::string_view status) { sd_notify(0, absl::StrCat("READY=1\n", StatusLine(status)).c_str()); }
 
+void NotifyReloading() { sd_notify(0, "RELOADING=1"); }
+
 void NotifyStatus(absl::string_view status) { sd_notify(0, StatusLine(status).c_str()); }
 
 void NotifyStopping(absl::string_view status) {

@@ -9,6 +9,8 @@ namespace p2pd {
 // Answers requests from now on; `status` is the line that "systemctl status" shows.
 void NotifyReady(absl::string_view status);
 void NotifyStatus(absl::string_view status);
+// Reads its policy again, until NotifyReady.
+void NotifyReloading();
 // Ends its sessions and will exit.
 void NotifyStopping(absl::string_view status);
 

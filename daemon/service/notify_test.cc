@@ -23,6 +23,11 @@ TEST_F(NotifyTest, AStatusOfTwoLinesStaysOneAssignment) {
   EXPECT_EQ(Receive(), "STATUS=a WATCHDOG=1");
 }
 
+TEST_F(NotifyTest, SaysThatItReloads) {
+  NotifyReloading();
+  EXPECT_EQ(Receive(), "RELOADING=1");
+}
+
 TEST_F(NotifyTest, SaysThatItStops) {
   NotifyStopping("ending 1 session");
   EXPECT_EQ(Receive(), "STOPPING=1\nSTATUS=ending 1 session");

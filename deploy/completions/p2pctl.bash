@@ -51,7 +51,8 @@ _p2pctl_choices() {
     "operation show") _p2pctl_ask operations ;;
     revoke) _p2pctl_names sessions && _p2pctl_names exports ;;
     acquire) _p2pctl_windows ;;
-    policy) echo check test ;;
+    policy) echo check test reload explain ;;
+    "policy explain") echo OBSERVE EXPORT EXPORT_CONTROL RECEIVE_FD MAP MAP_MEMORY DRIVE RESET ADMIN ;;
     esac
 }
 
@@ -63,7 +64,7 @@ _p2pctl_windows() {
 _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
-    local commands="status ping devices device topology sessions session exports export address-spaces mappings"
+    local commands="status ping devices device topology sessions session exports export offers address-spaces mappings"
     commands+=" operations operation watch acquire renew release run reset revoke policy"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
     local operands choices i
@@ -78,18 +79,21 @@ _p2pctl() {
     case $prev in
     --color | --progress) choices="auto always never" ;;
     --scope) choices="function bus" ;;
-    --for | --drive) choices=$(_p2pctl_ask devices) ;;
-    --acquire) choices=$(_p2pctl_windows) ;;
+    --for | --drive | --exporter | --importer) choices=$(_p2pctl_ask devices) ;;
+    --acquire | --window) choices=$(_p2pctl_windows) ;;
+    --access) choices="READ WRITE READ_WRITE" ;;
+    --user) choices=$(compgen -u) ;;
+    --session) choices=$(_p2pctl_ask sessions) ;;
     --fd-socket | --grpc-socket)
         _filedir
         return
         ;;
-    --timeout | --count | --reason | --time-to-live) return ;;
+    --timeout | --count | --reason | --time-to-live | --unit | --label) return ;;
     *)
         $split && return
         if [[ $cur == -* ]]; then
             choices="$options $(_p2pctl_options "${operands[@]}")"
-        elif [[ "${operands[*]}" == "policy "* ]]; then
+        elif [[ "${operands[*]}" == "policy check"* || "${operands[*]}" == "policy test"* ]]; then
             _filedir
             return
         else

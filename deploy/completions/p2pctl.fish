@@ -38,6 +38,7 @@ complete -c p2pctl -n __fish_use_subcommand -a sessions -d 'List the connected c
 complete -c p2pctl -n __fish_use_subcommand -a session -d 'Show one and what it holds'
 complete -c p2pctl -n __fish_use_subcommand -a exports -d 'List the windows of devices that sessions hold'
 complete -c p2pctl -n __fish_use_subcommand -a export -d 'Show one and its mappings'
+complete -c p2pctl -n __fish_use_subcommand -a offers -d 'List which windows drivers offer, and to whom'
 complete -c p2pctl -n __fish_use_subcommand -a address-spaces -d 'List the address spaces and their devices'
 complete -c p2pctl -n __fish_use_subcommand -a mappings -d 'List what devices can reach, and at which IOVA'
 complete -c p2pctl -n __fish_use_subcommand -a operations -d 'List resets and revocations'
@@ -50,9 +51,9 @@ complete -c p2pctl -n __fish_use_subcommand -a run -d 'Run a command with descri
 complete -c p2pctl -n __fish_use_subcommand -a reset -d 'Reset a device, put mappings of it back'
 complete -c p2pctl -n __fish_use_subcommand -a revoke -d 'End a session, or take an export away'
 
-complete -c p2pctl -n __fish_use_subcommand -a policy -d 'Check or test a policy, without p2pd'
+complete -c p2pctl -n __fish_use_subcommand -a policy -d 'Check or test a policy; have p2pd reload or explain its own'
 
-complete -c p2pctl -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check test' -a 'check test'
+complete -c p2pctl -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check test reload explain' -a 'check test reload explain'
 complete -c p2pctl -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check test' -F
 complete -c p2pctl -n '__p2pctl_needs_show device session export operation' -a show
 complete -c p2pctl -n '__p2pctl_needs_show device' -a recover
@@ -68,6 +69,15 @@ complete -c p2pctl -n '__fish_seen_subcommand_from acquire' -a '(__p2pctl_ask de
 
 complete -c p2pctl -n '__fish_seen_subcommand_from ping watch' -l count -x -d 'Stop after this many'
 complete -c p2pctl -n '__fish_seen_subcommand_from watch' -l until-in-sync -d 'Stop once the snapshot is complete'
+complete -c p2pctl -n '__fish_seen_subcommand_from reload' -l dry-run -d 'Only tell what would be revoked'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l user -x -a '(__fish_complete_users)' -d 'Who asks'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l unit -x -d 'in this systemd unit'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l label -x -d 'with this security label'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l session -x -a '(__p2pctl_names sessions)' -d 'Who asks is this session'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l exporter -x -a '(__p2pctl_ask devices)' -d 'Whose window it is'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l window -x -a '(__p2pctl_ask devices)/' -d 'The window'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l importer -x -a '(__p2pctl_ask devices)' -d 'What is to reach it'
+complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l access -x -a 'READ WRITE READ_WRITE' -d 'How'
 complete -c p2pctl -n '__fish_seen_subcommand_from topology' -l tree -d 'The devices and what leads to them, only'
 complete -c p2pctl -n '__fish_seen_subcommand_from topology' -l matrix -d 'The ways between them, only'
 complete -c p2pctl -n '__fish_seen_subcommand_from topology' -l dot -d 'The tree for Graphviz'

@@ -155,19 +155,19 @@ absl::StatusOr<v1::Operation> AwaitEnd(BenchClient& root) {
   list.set_page_size(1000);
   v1::ListOperationsResponse operations;
   P2PD_RETURN_IF_ERROR(root.Call("ListOperations", &v1::Broker::Stub::ListOperations, list, operations));
+  const v1::Operation* last = nullptr;
   for (const v1::Operation& operation : operations.operations()) {
-    if (operation.mapping_count() == kMost && operation.kind() != v1::Operation::RESET) return operation;
+    if (operation.mapping_count() == kMost && operation.kind() != v1::Operation::RESET) last = &operation;
   }
-  return absl::InternalError("the importer's end left no receipt");
+  if (last == nullptr) return absl::InternalError("the importer's end left no receipt");
+  return *last;
 }
 
-absl::Status EndByP2pd(const Setup& setup, Samples& ended) {
-  P2PD_ASSIGN_OR_RETURN(const Daemon daemon, Daemon::Real(setup.p2pd, kManaged));
-  P2PD_ASSIGN_OR_RETURN(const auto root, BenchClient::Connect(daemon.sockets()));
+absl::Status EndByP2pd(const Daemon& daemon, BenchClient& root, Samples& ended) {
   P2PD_ASSIGN_OR_RETURN(Importer importer, Importer::Join(daemon.sockets(), kMost));
   const absl::Time died = absl::Now();
   importer.HangUp();
-  P2PD_ASSIGN_OR_RETURN(const v1::Operation receipt, AwaitEnd(*root));
+  P2PD_ASSIGN_OR_RETURN(const v1::Operation receipt, AwaitEnd(root));
   P2PD_ASSIGN_OR_RETURN(const absl::Duration unmapped, LastUnmap(receipt));
   const absl::Time began = absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(receipt.started()));
   ended.Add(began - died + unmapped);
@@ -178,7 +178,9 @@ absl::Status BenchEnds(const Setup& setup, RawPart& raw, Figures& figures) {
   Rounds rounds;
   Samples& ended = rounds.NewSamples();
   Samples& floor = rounds.NewSamples();
-  rounds.Add(1, [&] { return EndByP2pd(setup, ended); });
+  P2PD_ASSIGN_OR_RETURN(const Daemon daemon, Daemon::Real(setup.p2pd, kManaged));
+  P2PD_ASSIGN_OR_RETURN(const auto root, BenchClient::Connect(daemon.sockets()));
+  rounds.Add(1, [&] { return EndByP2pd(daemon, *root, ended); });
   rounds.Add(1, [&] {
     P2PD_RETURN_IF_ERROR(raw.MapAll(kMost));
     return floor.Time([&] { return raw.UnmapAll(kMost); });

@@ -136,7 +136,7 @@ absl::Status BenchWatchers(const Setup& setup, Figures& figures) {
   rounds.Add(5, [&] { return of_bare.Tell(floor); });
   P2PD_RETURN_IF_ERROR(rounds.Run(kRounds));
   figures.push_back(MakeTime(absl::StrCat("CreateExport until ", kWatchers, " watchers know"), told,
-                             Floor{.name = "a bare gRPC fan-out", .value = floor.Percentile(50)}, RatioAtMost(1.3)));
+                             Floor{.name = "a bare gRPC fan-out", .value = floor.Percentile(50)}));
   return absl::OkStatus();
 }
 

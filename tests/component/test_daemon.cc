@@ -53,6 +53,11 @@ TestDaemon::TestDaemon(TestDaemonOptions options)
   broker_options.sysfs_root = sysfs;
   broker_options.cpuinfo = sysfs + "/proc/cpuinfo";
   broker_options.quiesce_deadline = absl::Milliseconds(200);
+  broker_options.read_policy = [text = options.next_policy]() -> absl::StatusOr<std::shared_ptr<const Policy>> {
+    auto rules = ParsePolicy(*text, "next.textproto", FakeUserDatabase());
+    if (!rules.ok()) return rules.status();
+    return std::make_shared<const RuleChain>(*std::move(rules));
+  };
   broker_.emplace(broker_options, *kernel_, scheduler_, journal_, std::move(policy));
   EXPECT_TRUE(broker_->Start().ok());
   ServerOptions server_options;

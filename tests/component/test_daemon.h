@@ -30,6 +30,8 @@ struct TestDaemonOptions {
   std::string policy =
       "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, MAP_MEMORY, RESET, "
       "ADMIN] } rule { name: 'drive' effect: ALLOW action: DRIVE limits { scrub: NONE } }";
+  // What a reload reads.
+  std::shared_ptr<std::string> next_policy = std::make_shared<std::string>();
   // Of a D-Bus bus that p2pd is to be on; "" for none.
   std::string bus = "";
 };

@@ -15,3 +15,5 @@ topology_tests=(--copy "$bin/tests/vm/topology_test" --copy "$bin/tests/vm/kerne
 # The boot option that a verdict names does what it says, in the kernel's eyes and in p2pd's.
 "$P2PD_TOP/tests/vm/topology.sh" --timeout 300 --append pci=disable_acs_redir=0000:00:0a.0 "${topology_tests[@]}" \
   -- sh -c 'topology_test && kernel_verdict_test'
+"$P2PD_TOP/tests/vm/topology.sh" --timeout 300 --copy "$bin/daemon/p2pd" --copy "$bin/client/p2pctl/p2pctl" \
+  --copy "$P2PD_TOP/tests/vm/matrix_test.sh" -- matrix_test.sh

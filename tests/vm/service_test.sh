@@ -13,8 +13,9 @@ deploy=$1
 configure() {
   install -d -m 0755 /etc/p2pd /etc/p2pd/policy.d
   cat >/etc/p2pd/policy.d/members.textproto <<'POLICY'
-rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP, MAP_MEMORY, RESET]
+rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP_MEMORY, RESET]
        subject { user: "root" group: "p2pd" } }
+rule { name: "map" effect: ALLOW action: MAP subject { user: "root" group: "p2pd" } unsupported_path: true }
 rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } subject { user: "root" group: "p2pd" } }
 rule { name: "root steps in" effect: ALLOW action: ADMIN subject { user: "root" } }
 POLICY

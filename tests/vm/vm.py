@@ -189,7 +189,8 @@ def kernel_parameters(options):
     if any(c in init for c in " \"'"):
         sys.exit(f"vm: the kernel takes no init with blanks or quotes in its path: {init}")
     return " ".join([
-        "console=ttyS0 panic=-1 oops=panic iommu=nopt",
+        # Whether the timer ticks is not asked for: on a busy host it may be late, and the kernel would give up.
+        "console=ttyS0 panic=-1 oops=panic iommu=nopt no_timer_check",
         # The NVMe devices are VFIO's from the start.
         "" if options.nvme_driver else "initcall_blacklist=nvme_init",
         "root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose ro",
