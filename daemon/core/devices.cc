@@ -247,7 +247,7 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
   device->view.driver_rule = device->grounds.rule;
   device->view.driver_rule_origin = device->grounds.origin;
   device->view.driver = session.view.id;
-  device->granted = false;
+  device->answered = false;
   device->scrubbed = false;
   device->holds_data = true;
   WatchAge(*device);

@@ -116,7 +116,7 @@ absl::Status Recovery::AdoptDevice(const JournalDevice& row) {
   device.view.state = row.state;
   device.view.state_reason = row.state_reason;
   device.view.driver = row.driver;
-  device.granted = row.granted;
+  device.answered = row.granted;
   device.promised = row.driver.has_value() && !row.granted;
   device.resume = row.resume;
   core_.Describe(device);

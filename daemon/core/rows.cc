@@ -23,7 +23,7 @@ JournalDevice RowOf(const DeviceEntry& device) {
           .state = device.view.state,
           .state_reason = device.view.state_reason,
           .driver = device.view.driver,
-          .granted = device.granted,
+          .granted = device.answered,
           .scrubbed = device.scrubbed,
           .holds_data = device.holds_data,
           .resume = device.resume};

@@ -18,8 +18,8 @@ void Core::Note(const MappingEntry& mapping) {
 void Core::Stand(const DeviceView& view, JournalEntries& rows) {
   DeviceEntry* device = tables.FindDevice(view.address);
   // An answer that does not name the driver (CloseDevice's) grants nothing.
-  if (device == nullptr || device->granted || !view.driver.has_value() || device->view.driver != view.driver) return;
-  device->granted = true;
+  if (device == nullptr || device->answered || !view.driver.has_value() || device->view.driver != view.driver) return;
+  device->answered = true;
   device->promised = false;
   rows.push_back(RowOf(*device));
 }

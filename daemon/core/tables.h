@@ -69,7 +69,7 @@ struct DeviceEntry {
   std::shared_ptr<VfioDevice> vfio;
   std::string fd_name;
   bool promised = false;                                      // by a predecessor, which may not have told its driver
-  bool granted = false;                                       // its driver has been answered
+  bool answered = false;                                      // its driver knows of it
   std::optional<OperationId> operation;                       // the one that runs on it
   std::optional<OperationId> resume;                          // whose parties wait for it to be READY
   bool end_pending = false;                                   // its driver ended while an operation ran
