@@ -35,18 +35,6 @@ std::string ExplainWindows(const Rule& rule) {
   return absl::StrCat("it is for windows within ", OneOf(std::move(choices)));
 }
 
-absl::string_view AccessName(AskedAccess access) {
-  switch (access) {
-    case AskedAccess::kRead:
-      return "READ";
-    case AskedAccess::kWrite:
-      return "WRITE";
-    case AskedAccess::kReadWrite:
-      return "READ_WRITE";
-  }
-  return "UNKNOWN";
-}
-
 absl::string_view Shared(PathRelation relation) {
   switch (relation) {
     case PathRelation::kSelf:

@@ -93,18 +93,13 @@ std::string NearText(PathRelation path) {
   return path == PathRelation::kRootPort ? "same root port" : "same host bridge";
 }
 
-std::string AccessText(AskedAccess access) {
-  if (access == AskedAccess::kReadWrite) return "READ_WRITE";
-  return access == AskedAccess::kRead ? "READ" : "WRITE";
-}
-
 std::string ConditionsText(const Rule& rule) {
   std::vector<std::string> texts;
   if (!rule.bars.empty()) texts.push_back(absl::StrCat("BAR ", absl::StrJoin(rule.bars, "/")));
   for (const WindowRange& range : rule.windows)
     texts.push_back(absl::StrFormat("0x%x+0x%x", range.offset, range.length));
   if (rule.control.has_value()) texts.push_back(*rule.control ? "CONTROL" : "MEMORY");
-  if (rule.access.has_value()) texts.push_back(AccessText(*rule.access));
+  if (rule.access.has_value()) texts.emplace_back(AccessName(*rule.access));
   if (rule.path.has_value()) texts.push_back(NearText(*rule.path));
   if (rule.unsupported_path) texts.push_back("unsupported paths too");
   if (rule.ats.has_value()) texts.push_back(*rule.ats ? "with ATS" : "without ATS");

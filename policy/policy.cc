@@ -26,4 +26,16 @@ absl::string_view ActionName(Action action) {
   return "UNKNOWN";
 }
 
+absl::string_view AccessName(AskedAccess access) {
+  switch (access) {
+    case AskedAccess::kRead:
+      return "READ";
+    case AskedAccess::kWrite:
+      return "WRITE";
+    case AskedAccess::kReadWrite:
+      return "READ_WRITE";
+  }
+  return "UNKNOWN";
+}
+
 }  // namespace p2pd

@@ -58,6 +58,7 @@ struct WindowFacts {
 
 // What the importer is to get. The values are those of p2pd.v1.Conditions.Access: READ and WRITE are bits.
 enum class AskedAccess { kRead = 1, kWrite = 2, kReadWrite = 3 };
+absl::string_view AccessName(AskedAccess access);
 
 // How far two devices are apart, the nearest first: what they share.
 enum class PathRelation { kSelf, kSwitch, kRootPort, kHostBridge, kNothing };

@@ -41,7 +41,7 @@ TEST_F(CommandLineTest, EveryCommandIsUnderstoodAndHasHelp) {
     const std::map<std::string, std::string> operands = {{"BDF", "01:00.0"},         {"N", "5"},
                                                          {"SESSION", "7"},           {"NAME", "exports/12"},
                                                          {"WINDOW", "01:00.0/2+4K"}, {"PATH", "/etc/p2pd/policy.d"},
-                                                         {"FILE", "a.expect"}};
+                                                         {"FILE", "a.expect"},       {"ACTION", "MAP"}};
     if (command.operand.has_value()) words.push_back(operands.at(command.operand->placeholder));
     if (!command.trailing.empty()) words.insert(words.end(), {"--", "true"});
     const auto line = Parse(words);

@@ -12,7 +12,6 @@
 #include "client/p2pctl/names.h"
 #include "client/p2pctl/window.h"
 #include "daemon/base/errors.h"
-#include "policy/user_database.h"
 
 namespace p2p::ctl {
 namespace {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/once.h"
 
 namespace p2pd {
 namespace {

@@ -13,6 +13,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::Field;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr uint64_t kSecret = 0x5ec7e7;
 constexpr int kMemoryBar = 2;
@@ -74,6 +75,14 @@ TEST_F(ClearMemoryTest, TheReceiptSaysHowMuchWasCleared) {
   const auto operations = world_.broker->ListOperations(world_.Connect(0).id);
   ASSERT_FALSE(operations.empty());
   EXPECT_THAT(operations.back().steps, Contains(Field(&OperationStep::what, "clear 16384 KiB of its memory")));
+}
+
+TEST_F(ClearMemoryTest, ADeviceWithoutMemoryHasNoSuchStep) {
+  world_.Drive(last_, CoreWorld::kEngine);
+  End(last_);
+  const auto operations = world_.broker->ListOperations(world_.Connect(0).id);
+  ASSERT_FALSE(operations.empty());
+  for (const OperationStep& step : operations.back().steps) EXPECT_THAT(step.what, Not(HasSubstr("clear")));
 }
 
 TEST_F(ClearMemoryTest, WhatCouldNotBeClearedAtOnceIsWhenItIsBoundAfresh) {

@@ -44,38 +44,12 @@
 #include "daemon/core/answers.h"
 #include "daemon/core/asked.h"
 #include "daemon/core/broker.h"
+#include "daemon/core/checks.h"
 #include "daemon/core/core_lock.h"
 #include "daemon/core/ledger.h"
 #include "daemon/core/tables.h"
 
 namespace p2pd {
-
-// The status of a call by a session that is over, or never was.
-absl::Status SessionEnded();
-
-// Whether p2pd is to manage it.
-bool IsManaged(const SysfsDevice& device, const BrokerOptions& options);
-// The sets of devices that share a context.
-std::vector<std::vector<PciAddress>> Contexts(const std::vector<SysfsDevice>& managed,
-                                              const std::vector<MergedContext>& merged);
-
-std::string DeviceName(const PciAddress& address);  // "devices/0000:3a:00.0"
-absl::Status DeviceError(const DeviceEntry& device, absl::StatusCode code, Reason reason, absl::string_view step,
-                         absl::string_view what, absl::string_view hint);
-// Whether the device can take part in anything just now, at all.
-absl::Status CheckUsable(const DeviceEntry& device, absl::string_view step);
-
-// Whether a device may be let at this memfd: nobody must be able to take its pages away under the DMA.
-absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
-
-// An export's: at least a millisecond, at most ten years, or infinite.
-absl::Status CheckTimeToLive(absl::Duration time_to_live, absl::string_view step, const std::string& object);
-
-absl::Status CheckWindow(const DeviceView& device, const Window& window, absl::string_view step);
-
-// Tells requests apart that share a request_id.
-std::string Fingerprint(const MapArgs& args);
-std::string Fingerprint(const OfferTerms& terms);
 
 // So many mappings of a group are looked up, and noted, under one hold of the lock: each hold may wait, and wakes
 // whoever watches.
@@ -94,7 +68,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // ---- Requests ----------------------------------------------------------------------------------------
 
-  // Runs `body` once for this request_id. It answers by an error, or takes `finish` along and calls it
+  // once.h: runs `body` once for this request_id. It answers by an error, or takes `finish` along and calls it
   // later, not under the lock. body: absl::Status(CoreLock&, SessionEntry&, Done<T>& finish), called under
   // the lock.
   template <typename T, typename Body>
@@ -388,7 +362,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void CloseForGood(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void ResetLeaving(OperationId id, const VfioDevice& vfio) ABSL_LOCKS_EXCLUDED(mutex);
   // Whether VFIO has the device still, or again, for whoever wants it.
-  bool IsOffered(const PciAddress& address) const;
+  bool HasCdev(const PciAddress& address) const;
   // It is GONE; `file`: what whoever still holds it holds.
   void LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
   void WatchHoldersOfGone(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
@@ -463,10 +437,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void ResetForRestore(OperationId id) ABSL_LOCKS_EXCLUDED(mutex);
   void ScrubAndRebind(OperationId id, const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BindAfresh(const PciAddress& address, bool same_context = false) ABSL_LOCKS_EXCLUDED(mutex);
-  std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex) {
-    CoreLock lock(mutex);
-    return tables.devices.at(address).view.context;
-  }
+  std::string ContextNameOf(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   // p2pd's own copy, whose last user this must be: what others may still hold; none if it was closed already.
   std::optional<FileIdentity> Close(OperationId id, const PciAddress& address, bool scrubbed)
       ABSL_LOCKS_EXCLUDED(mutex);
@@ -483,62 +454,6 @@ class Core : public std::enable_shared_from_this<Core> {
   friend class Recovery;
   friend class Rejudging;
 };
-
-template <typename T, typename Body>
-void Core::Once(SessionId session, const std::string& request_id, const std::string& fingerprint, Done<T> done,
-                Body body) {
-  CoreLock lock(mutex);
-  SessionEntry* entry = tables.FindSession(session);
-  if (entry == nullptr || entry->ended) {
-    lock.After([done = std::move(done)]() mutable { done(SessionEnded()); });
-    return;
-  }
-  const JournalRequest request = {.session = session, .id = request_id, .fingerprint = Digest(fingerprint)};
-  auto repeat = entry->requests.Begin<T>(request_id, request.fingerprint, done);
-  if (!repeat.ok()) {
-    lock.After([done = std::move(done), status = repeat.status()]() mutable { done(status); });
-    return;
-  }
-  if (repeat->has_value()) {
-    auto& outcome = (**repeat).outcome;
-    if (outcome.has_value()) {
-      lock.After([done = std::move(done), outcome = *std::move(outcome)]() mutable { done(std::move(outcome)); });
-    } else if ((*repeat)->recovered.has_value()) {
-      lock.After([done = std::move(done), answer = Rebuilt<T>(tables, *(*repeat)->recovered)]() mutable {
-        done(std::move(answer));
-      });
-    } else if ((*repeat)->carried_on) {
-      const auto self = shared_from_this();
-      entry->requests.Await(request_id, [self, done = std::move(done)](const JournalOutcome& ended) mutable {
-        absl::StatusOr<T> answer;
-        {
-          CoreLock look(self->mutex);
-          answer = Rebuilt<T>(self->tables, ended);
-        }
-        done(std::move(answer));
-      });
-    }
-    return;
-  }
-  Done<T> finish = [self = shared_from_this(), request, done = std::move(done)](absl::StatusOr<T> outcome) mutable {
-    std::vector<Done<T>> waiting;
-    {
-      CoreLock end(self->mutex);
-      if (SessionEntry* asked = self->tables.FindSession(request.session)) {
-        waiting = asked->requests.template End<T>(request.id, outcome);
-        JournalEntries rows;
-        if (outcome.ok()) self->Stand(*outcome, rows);
-        self->WriteAnswer(request, SummaryOf(outcome), std::move(rows));
-      }
-    }
-    for (Done<T>& other : waiting) other(outcome);
-    done(std::move(outcome));
-  };
-  asking = request;
-  const absl::Status status = body(lock, *entry, finish);
-  asking.reset();
-  if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
-}
 
 }  // namespace p2pd
 

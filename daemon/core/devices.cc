@@ -6,6 +6,7 @@
 #include "daemon/base/errors.h"
 #include "daemon/core/capabilities.h"
 #include "daemon/core/core.h"
+#include "daemon/core/once.h"
 
 namespace p2pd {
 namespace {

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/once.h"
 #include "daemon/core/rows.h"
 
 namespace p2pd {

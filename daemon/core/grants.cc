@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/once.h"
 #include "daemon/core/rows.h"
 
 namespace p2pd {

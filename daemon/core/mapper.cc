@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/once.h"
 #include "daemon/core/rows.h"
 
 namespace p2pd {

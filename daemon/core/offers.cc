@@ -7,6 +7,7 @@
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
 #include "daemon/core/offer.h"
+#include "daemon/core/once.h"
 #include "daemon/core/rejudging.h"
 
 namespace p2pd {

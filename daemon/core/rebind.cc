@@ -108,10 +108,17 @@ void Core::DestroyLeftSpaces(const std::string& context) {
   for (AddressSpaceId space : left) DestroySpace(OperationId(), space);
 }
 
+std::string Core::ContextNameOf(const PciAddress& address) {
+  CoreLock lock(mutex);
+  return tables.devices.at(address).view.context;
+}
+
 void Core::ClearMemory(OperationId id, const PciAddress& address, const VfioDevice& vfio) {
   {
     CoreLock lock(mutex);
-    if (!tables.devices.at(address).holds_data) return;
+    DeviceEntry& device = tables.devices.at(address);
+    device.holds_data = device.holds_data && vfio.memory_size() > 0;
+    if (!device.holds_data) return;
   }
   // Before the reset: a reset turns some memory off, and keeps what is in it.
   const absl::Status cleared =
@@ -165,7 +172,7 @@ void Core::ScrubAndRebind(OperationId id, const PciAddress& address) {
 
 void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
                      const std::optional<FileIdentity>& file) {
-  if (!bound.ok() && !IsOffered(address)) {
+  if (!bound.ok() && !HasCdev(address)) {
     // The kernel takes it back: when it returns, it is found.
     LetGo(address, file);
     CoreLock lock(mutex);

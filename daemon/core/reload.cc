@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/once.h"
 #include "daemon/core/rejudging.h"
 #include "daemon/core/request_facts.h"
 

@@ -64,7 +64,7 @@ void Core::ResetLeaving(OperationId id, const VfioDevice& vfio) {
   AddStep(operation, "reset", began, reset);
 }
 
-bool Core::IsOffered(const PciAddress& address) const { return Sysfs(options.sysfs_root).FindCdev(address).ok(); }
+bool Core::HasCdev(const PciAddress& address) const { return Sysfs(options.sysfs_root).FindCdev(address).ok(); }
 
 void Core::LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) {
   std::vector<FileHolder> holders;
@@ -206,7 +206,7 @@ void Core::Welcome(const PciAddress& address) {
       if (self->tables.devices.at(address).view.state != DeviceState::kGone) return;
     }
     const absl::Status bound = self->BindAfresh(address);
-    if (!bound.ok() && !self->IsOffered(address)) return;  // gone again
+    if (!bound.ok() && !self->HasCdev(address)) return;  // gone again
     CoreLock lock(self->mutex);
     DeviceEntry& device = self->tables.devices.at(address);
     self->NextGeneration(device);

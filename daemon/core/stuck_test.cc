@@ -10,6 +10,8 @@ constexpr uint64_t kMiB = 1 << 20;
 
 class StuckTest : public ::testing::Test {
  protected:
+  // What was left to other threads.
+  void TearDown() override { world_.scheduler.RunReady(); }
   int Calls(sim::Verb verb) { return world_.kernel->CallCount(verb); }
 
   CoreWorld world_;

@@ -35,18 +35,6 @@ std::string TextOf(Scrub scrub) {
   return "";
 }
 
-std::string TextOf(AskedAccess access) {
-  switch (access) {
-    case AskedAccess::kRead:
-      return "READ";
-    case AskedAccess::kWrite:
-      return "WRITE";
-    case AskedAccess::kReadWrite:
-      return "READ_WRITE";
-  }
-  return "";
-}
-
 std::string TextOf(const PathFacts& path) {
   const char* known = path.supported ? "known good" : "not known good";
   if (!path.relation.has_value()) return absl::StrCat("unknown, ", known);
@@ -94,7 +82,7 @@ void AddFacts(Facts* facts, const PolicyRequest& request) {
         absl::StrFormat("BAR %d [%#x, +%#x], %s", window.bar, window.offset, window.length,
                         window.control ? "CONTROL" : "MEMORY"));
   }
-  if (request.access.has_value()) Add(facts, "access", TextOf(*request.access));
+  if (request.access.has_value()) Add(facts, "access", std::string(AccessName(*request.access)));
   if (request.path.has_value()) Add(facts, "path", TextOf(*request.path));
   if (request.offered.has_value()) Add(facts, "offered", Text(*request.offered));
   if (request.context.has_value()) Add(facts, "context", *request.context);

@@ -18,6 +18,7 @@ _p2pctl_operands() {
         case ${words[i]} in
         --color | --timeout | --fd-socket | --grpc-socket | --count | --for | --acquire | --drive | --reason) ((i++)) ;;
         --scope | --progress | --time-to-live) ((i++)) ;;
+        --user | --unit | --label | --session | --exporter | --window | --importer | --access) ((i++)) ;;
         -*) ;;
         *) echo "${words[i]}" ;;
         esac
@@ -36,6 +37,8 @@ _p2pctl_options() {
     "device recover"*) echo --progress ;;
     reset*) echo --scope --progress ;;
     revoke*) echo --reason --progress ;;
+    "policy reload") echo --dry-run ;;
+    "policy explain"*) echo --user --unit --label --session --exporter --window --importer --access ;;
     esac
 }
 

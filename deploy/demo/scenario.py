@@ -2,8 +2,9 @@
 """The demonstration: bytes move between two devices, and stop moving when p2pd takes the way away.
 
 Runs p2pd as root and its example clients as users 2001 (drives NVMe 1, whose memory buffer is lent), 2002
-(drives NVMe 2, which reaches that buffer) and 2003 (drives edu, which rings NVMe 1's doorbell). Needs root;
-deploy/demo.sh prepares what it needs, in a virtual machine or with --simulate.
+(drives NVMe 2, which reaches that buffer) and 2003 (drives edu, which rings NVMe 1's doorbell); user 2004 is a guest
+of whom the policy says nothing at first. Needs root; deploy/demo.sh prepares what it needs, in a virtual machine or
+with --simulate.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 
+from policy_step import reload_policy
 from stage import PATIENCE, Client, Failure, KernelLog, P2pd, View, program
 from transcript import Transcript, short
 
@@ -24,17 +26,6 @@ NVME2 = "devices/0000:02:00.0"
 EXPORTER, IMPORTER, RINGER, STRANGER = 2001, 2002, 2003, 2004
 WINDOW = 32 << 20
 PIECES = 4  # of traffic, to be sure that it flows
-GUEST_RULES = f"""
-rule {{ name: "guest drives NVMe 2" effect: ALLOW action: DRIVE
-       subject {{ user: "{STRANGER}" }} exporter {{ bdf: "0000:02:00.0" }} }}
-rule {{ name: "guest maps its memory for NVMe 2" effect: ALLOW action: MAP_MEMORY
-       subject {{ user: "{STRANGER}" }} importer {{ bdf: "0000:02:00.0" }} }}
-rule {{ name: "guest gets windows of NVMe 1's buffer" effect: ALLOW action: EXPORT
-       subject {{ user: "{STRANGER}" }} exporter {{ bdf: "0000:01:00.0" bar: 2 }} }}
-rule {{ name: "guest maps them for NVMe 2" effect: ALLOW action: MAP
-       subject {{ user: "{STRANGER}" }} exporter {{ bdf: "0000:01:00.0" bar: 2 }} importer {{ bdf: "0000:02:00.0" }}
-       unsupported_path: true }}
-"""
 
 
 class Scenario:
@@ -106,13 +97,6 @@ class Scenario:
             raise Failure(f"p2pctl {' '.join(arguments)}: {done.stderr}")
         return json.loads(done.stdout)
 
-    def write_policy(self, text):
-        """As an administrator should: a new file takes the old one's place in one step."""
-        with open(f"{self.options.policy}.new", "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.rename(file.name, self.options.policy)
-
     # ---- The steps ------------------------------------------------------------------------------------------
 
     def start(self):
@@ -137,39 +121,6 @@ class Scenario:
         shown = subprocess.run([program("p2pctl"), *self.p2pd.sockets, "--json", "device", "show", short(NVME2)],
                                capture_output=True, text=True, check=False)
         self.tell.check(json.loads(shown.stdout)["driver_session"] == "", "NVMe 2 has no driver")
-
-    def reloads(self):
-        with open(self.options.policy, encoding="utf-8") as file:
-            policy = file.read()
-        question = ["policy", "explain", "MAP", f"--user={STRANGER}", "--window=01:00.0/2+32M", "--importer=02:00.0"]
-        self.tell.asked(f"p2pctl {' '.join(question)}")
-        before = self.p2pctl(*question)
-        self.tell.did(before["reason"])
-        self.tell.check(not before["allowed"], "the refusal names the nearest rule, and what the request lacks")
-        self.tell.asked(f"the administrator adds rules for user {STRANGER}; p2pctl policy reload")
-        self.write_policy(policy + GUEST_RULES)
-        reloaded = self.p2pctl("policy", "reload")
-        after = self.p2pctl(*question)
-        self.tell.did(after["reason"])
-        self.tell.did("path: " + next(fact["value"] for fact in after["facts"] if fact["name"] == "path"))
-        self.tell.check(after["allowed"] and int(reloaded["fallen_count"]) == 0, "it is allowed, and nobody lost anything")
-        guest = self.client("p2p_copy", STRANGER)
-        ready = guest.expect("ready")
-        self.view.await_object(ready["mapping"], state="ACTIVE")
-        self.tell.check(True, f"user {STRANGER} drives NVMe 2, and has {ready['mapping']} of NVMe 1's memory")
-        self.tell.asked("the administrator takes the rules away again: --dry-run first, then the reload")
-        self.write_policy(policy)
-        dry = self.p2pctl("policy", "reload", "--dry-run")
-        for fallen in dry["fallen"]:
-            self.tell.did(f"{fallen['object']}: {fallen['reason']}")
-        self.view.await_object(ready["mapping"], state="ACTIVE")
-        reloaded = self.p2pctl("policy", "reload")
-        receipt = self.view.await_receipt(lambda o: o["name"] == reloaded["operation"])
-        taken = [outcome["mapping"] for outcome in receipt["mappings"] if outcome["state"] == "REVOKED"]
-        self.tell.check(receipt["kind"] == "POLICY" and ready["mapping"] in taken, f"{receipt['name']} has cut it off")
-        guest.kill()
-        self.view.await_object(NVME2, state="READY", driver_session="")
-        self.tell.check(True, "NVMe 2 is READY for the next driver")
 
     def drivers(self):
         self.tell.asked(f"cmb_exporter as user {EXPORTER}: drive NVMe 1, enable its memory buffer, say DeviceReady")
@@ -373,7 +324,7 @@ class Scenario:
         return [
             ("p2pd starts and takes the devices", self.start),
             ("Whom no rule names gets nothing", self.strangers),
-            ("An administrator allows it, and thinks better of it", self.reloads),
+            ("An administrator allows it, and thinks better of it", lambda: reload_policy(self, STRANGER, NVME2)),
             ("Two users become drivers; NVMe 2 gets a window of NVMe 1", self.drivers),
             ("32 MiB from NVMe 2's disk through NVMe 1's memory and back", self.copy),
             ("A device rings another device's doorbell", self.doorbell),

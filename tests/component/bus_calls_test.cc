@@ -8,9 +8,8 @@
 #include "daemon/service/log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/component/private_bus.h"
+#include "tests/component/bus_fixture.h"
 #include "tests/component/raw_client.h"
-#include "tests/component/test_daemon.h"
 
 namespace p2pd {
 namespace {
@@ -21,23 +20,7 @@ using ::testing::StartsWith;
 constexpr char kDisk[] = "devices/0000:01:00.0";
 constexpr char kDiskPath[] = "/org/p2pd/Broker1/devices/0000_01_00_0";
 
-class BusCallsTest : public testing::Test {
- protected:
-  explicit BusCallsTest(const std::string& policy = TestDaemonOptions().policy)
-      : bus_(StartedBus()), daemon_({.policy = policy, .bus = bus_->address()}), client_(bus_->address()) {
-    client_.AwaitName();
-  }
-
-  static std::unique_ptr<PrivateBus> StartedBus() {
-    auto bus = std::make_unique<PrivateBus>();
-    bus->Start();
-    return bus;
-  }
-
-  const std::unique_ptr<PrivateBus> bus_;
-  TestDaemon daemon_;
-  BusClient client_;
-};
+using BusCallsTest = BusFixture;
 
 TEST_F(BusCallsTest, ADeviceIsResetAndTheReceiptNamed) {
   const BusReply reply = client_.Call("ResetDevice", kDisk);
@@ -133,12 +116,12 @@ TEST_F(BusCallsTest, ACallerThatIsGoneHarmsNobody) {
 }
 
 // The caller is this test's own user.
-class DeniedBusCallsTest : public BusCallsTest {
+class DeniedBusCallsTest : public BusFixture {
  protected:
   DeniedBusCallsTest()
-      : BusCallsTest(absl::StrCat("rule { name: 'all' effect: ALLOW action: [OBSERVE, RESET, ADMIN] } ",
-                                  "rule { name: 'not this one' effect: DENY action: [RESET, ADMIN] subject { user: '",
-                                  getuid(), "' } }")) {}
+      : BusFixture(absl::StrCat("rule { name: 'all' effect: ALLOW action: [OBSERVE, RESET, ADMIN] } ",
+                                "rule { name: 'not this one' effect: DENY action: [RESET, ADMIN] subject { user: '",
+                                getuid(), "' } }")) {}
 };
 
 TEST_F(DeniedBusCallsTest, PolicyJudgesTheCallersUser) {
@@ -155,11 +138,11 @@ TEST_F(DeniedBusCallsTest, PolicyJudgesTheCallersUser) {
 }
 
 // By a group that the bus knows of.
-class GroupBusCallsTest : public BusCallsTest {
+class GroupBusCallsTest : public BusFixture {
  protected:
   GroupBusCallsTest()
-      : BusCallsTest(absl::StrCat("rule { name: 'the group' effect: ALLOW action: RESET subject { group: '", getgid(),
-                                  "' } }")) {}
+      : BusFixture(absl::StrCat("rule { name: 'the group' effect: ALLOW action: RESET subject { group: '", getgid(),
+                                "' } }")) {}
 };
 
 TEST_F(GroupBusCallsTest, PolicyJudgesTheCallersGroups) {

@@ -11,9 +11,8 @@
 #include "daemon/bus/bus_properties.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/component/private_bus.h"
+#include "tests/component/bus_fixture.h"
 #include "tests/component/raw_client.h"
-#include "tests/component/test_daemon.h"
 
 namespace p2pd {
 namespace {
@@ -25,18 +24,9 @@ constexpr char kDiskPath[] = "/org/p2pd/Broker1/devices/0000_01_00_0";
 
 std::string SessionPath(const RawClient& client) { return absl::StrCat(kBusPath, "/", client.welcome().session()); }
 
-class BusObjectsTest : public testing::Test {
+class BusObjectsTest : public BusFixture {
  protected:
-  BusObjectsTest() : bus_(StartedBus()), daemon_(TestDaemonOptions{.bus = bus_->address()}), watcher_(bus_->address()) {
-    watcher_.AwaitName();
-    watcher_.Listen();
-  }
-
-  static std::unique_ptr<PrivateBus> StartedBus() {
-    auto bus = std::make_unique<PrivateBus>();
-    bus->Start();
-    return bus;
-  }
+  BusObjectsTest() { client_.Listen(); }
 
   v1::Device OpenDisk(RawClient& client) {
     v1::OpenDeviceRequest request;
@@ -48,56 +38,53 @@ class BusObjectsTest : public testing::Test {
     return device;
   }
 
-  const std::unique_ptr<PrivateBus> bus_;
-  TestDaemon daemon_;
-  BusClient watcher_;
   std::unique_ptr<v1::Broker::Stub> stub_ = daemon_.NewStub();
 };
 
 TEST_F(BusObjectsTest, TheObjectManagerListsEveryDeviceAndSession) {
   RawClient client(daemon_.fd_path());
   client.Hello();
-  watcher_.Await("InterfacesAdded", SessionPath(client), kSessionInterface);
-  const auto objects = watcher_.ManagedObjects();
+  client_.Await("InterfacesAdded", SessionPath(client), kSessionInterface);
+  const auto objects = client_.ManagedObjects();
   EXPECT_EQ(objects.size(), 5u);
   EXPECT_EQ(objects.at(kDiskPath), kDeviceInterface);
   EXPECT_EQ(objects.at(SessionPath(client)), kSessionInterface);
 }
 
 TEST_F(BusObjectsTest, PropertiesSayWhatTheApiSays) {
-  EXPECT_EQ(watcher_.Get(kDiskPath, kDeviceInterface, "Name"), kDisk);
-  EXPECT_EQ(watcher_.Get(kDiskPath, kDeviceInterface, "State"), "READY");
-  EXPECT_EQ(watcher_.Get(kDiskPath, kDeviceInterface, "DriverSession"), "");
-  EXPECT_EQ(watcher_.Get(kBusPath, kManagerInterface, "Version"), "test");
-  EXPECT_EQ(watcher_.Get(kBusPath, kManagerInterface, "Kernel"), "simulation");
-  EXPECT_EQ(watcher_.Get(kBusPath, kManagerInterface, "Devices"), "4");
+  EXPECT_EQ(client_.Get(kDiskPath, kDeviceInterface, "Name"), kDisk);
+  EXPECT_EQ(client_.Get(kDiskPath, kDeviceInterface, "State"), "READY");
+  EXPECT_EQ(client_.Get(kDiskPath, kDeviceInterface, "DriverSession"), "");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "Version"), "test");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "Kernel"), "simulation");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "Devices"), "4");
 }
 
 TEST_F(BusObjectsTest, AnOpenedDeviceChangesAndItsDriversEndIsSeen) {
   RawClient client(daemon_.fd_path());
   client.Hello();
   OpenDisk(client);
-  watcher_.Await("PropertiesChanged", kDiskPath, "DriverSession");
-  EXPECT_EQ(watcher_.Get(kDiskPath, kDeviceInterface, "State"), "AWAITING_DRIVER");
-  EXPECT_EQ(watcher_.Get(kDiskPath, kDeviceInterface, "DriverSession"), client.welcome().session());
+  client_.Await("PropertiesChanged", kDiskPath, "DriverSession");
+  EXPECT_EQ(client_.Get(kDiskPath, kDeviceInterface, "State"), "AWAITING_DRIVER");
+  EXPECT_EQ(client_.Get(kDiskPath, kDeviceInterface, "DriverSession"), client.welcome().session());
   const std::string path = SessionPath(client);
   client.HangUp();
-  watcher_.Await("InterfacesRemoved", path, kSessionInterface);
-  watcher_.Await("PropertiesChanged", kDiskPath, "READY");
-  EXPECT_EQ(watcher_.Get(kDiskPath, kDeviceInterface, "DriverSession"), "");
+  client_.Await("InterfacesRemoved", path, kSessionInterface);
+  client_.Await("PropertiesChanged", kDiskPath, "READY");
+  EXPECT_EQ(client_.Get(kDiskPath, kDeviceInterface, "DriverSession"), "");
 }
 
 TEST_F(BusObjectsTest, AResetIsSeenByItsGeneration) {
   RawClient client(daemon_.fd_path());
   client.Hello();
-  const std::string before = watcher_.Get(kDiskPath, kDeviceInterface, "Generation");
+  const std::string before = client_.Get(kDiskPath, kDeviceInterface, "Generation");
   v1::ResetDeviceRequest request;
   request.set_name(kDisk);
   request.set_request_id("reset");
   v1::Operation operation;
   ASSERT_TRUE(stub_->ResetDevice(CallAs(client.welcome().token()).get(), request, &operation).ok());
-  watcher_.Await("PropertiesChanged", kDiskPath, "Generation");
-  EXPECT_NE(watcher_.Get(kDiskPath, kDeviceInterface, "Generation"), before);
+  client_.Await("PropertiesChanged", kDiskPath, "Generation");
+  EXPECT_NE(client_.Get(kDiskPath, kDeviceInterface, "Generation"), before);
 }
 
 TEST_F(BusObjectsTest, AnObjectSignalsAtMostTenTimesASecond) {
@@ -113,9 +100,9 @@ TEST_F(BusObjectsTest, AnObjectSignalsAtMostTenTimesASecond) {
   }
   RawClient last(daemon_.fd_path());
   last.Hello();
-  watcher_.Await("InterfacesAdded", SessionPath(last), kSessionInterface);
-  watcher_.Await("PropertiesChanged", kDiskPath, "Generation");
-  EXPECT_LE(watcher_.CountOf("PropertiesChanged", kDiskPath), (absl::Now() - began) / absl::Milliseconds(100) + 1);
+  client_.Await("InterfacesAdded", SessionPath(last), kSessionInterface);
+  client_.Await("PropertiesChanged", kDiskPath, "Generation");
+  EXPECT_LE(client_.CountOf("PropertiesChanged", kDiskPath), (absl::Now() - began) / absl::Milliseconds(100) + 1);
 }
 
 TEST_F(BusObjectsTest, ANameThatIsNotUtf8HidesNobody) {
@@ -125,21 +112,21 @@ TEST_F(BusObjectsTest, ANameThatIsNotUtf8HidesNobody) {
   RawClient client(daemon_.fd_path());
   client.Hello();
   prctl(PR_SET_NAME, name);
-  watcher_.Await("InterfacesAdded", SessionPath(client), kSessionInterface);
-  EXPECT_EQ(watcher_.ManagedObjects().size(), 5u);
-  EXPECT_EQ(watcher_.Get(SessionPath(client), kSessionInterface, "Command"), "disk\\xff");
+  client_.Await("InterfacesAdded", SessionPath(client), kSessionInterface);
+  EXPECT_EQ(client_.ManagedObjects().size(), 5u);
+  EXPECT_EQ(client_.Get(SessionPath(client), kSessionInterface, "Command"), "disk\\xff");
 }
 
 // The file that is installed for others to read, held to what p2pd answers.
 TEST_F(BusObjectsTest, TheIntrospectionFileSaysWhatIntrospectionSays) {
   RawClient client(daemon_.fd_path());
   client.Hello();
-  watcher_.Await("InterfacesAdded", SessionPath(client), kSessionInterface);
+  client_.Await("InterfacesAdded", SessionPath(client), kSessionInterface);
   std::ifstream file("deploy/org.p2pd.Broker1.xml");
   const std::string shipped(std::istreambuf_iterator<char>(file), {});
   std::string live;
   for (const std::string& path : {std::string(kBusPath), std::string(kDiskPath), SessionPath(client)}) {
-    const std::string xml = watcher_.CallPlain(path, "org.freedesktop.DBus.Introspectable", "Introspect").text;
+    const std::string xml = client_.CallPlain(path, "org.freedesktop.DBus.Introspectable", "Introspect").text;
     const size_t begin = xml.find(absl::StrCat(" <interface name=\"", kBusName));
     ASSERT_NE(begin, std::string::npos) << xml;
     live += xml.substr(begin, xml.find("</interface>\n", begin) + sizeof("</interface>\n") - 1 - begin);

@@ -8,10 +8,9 @@
 #include "daemon/service/log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/component/bus_fixture.h"
 #include "tests/component/fake_polkit.h"
-#include "tests/component/private_bus.h"
 #include "tests/component/raw_client.h"
-#include "tests/component/test_daemon.h"
 
 namespace p2pd {
 namespace {
@@ -21,26 +20,13 @@ using Answer = FakePolkit::Answer;
 
 constexpr char kDisk[] = "devices/0000:01:00.0";
 
-class BusPolkitTest : public testing::Test {
+class BusPolkitTest : public BusFixture {
  protected:
-  explicit BusPolkitTest(const std::string& policy = TestDaemonOptions().policy)
-      : bus_(StartedBus()), daemon_({.policy = policy, .bus = bus_->address()}), client_(bus_->address()) {
-    client_.AwaitName();
-  }
-
-  static std::unique_ptr<PrivateBus> StartedBus() {
-    auto bus = std::make_unique<PrivateBus>();
-    bus->Start();
-    return bus;
-  }
+  using BusFixture::BusFixture;
 
   std::string Generation() {
     return client_.Get("/org/p2pd/Broker1/devices/0000_01_00_0", kDeviceInterface, "Generation");
   }
-
-  const std::unique_ptr<PrivateBus> bus_;
-  TestDaemon daemon_;
-  BusClient client_;
 };
 
 TEST_F(BusPolkitTest, IsAskedAboutTheCallerAndLetsPass) {

@@ -1,7 +1,8 @@
 // How rights end on a real kernel in the test VM: a time to live is over, a device's fatal error cannot be mended until
-// somebody recovers it, a driver goes. p2pd is another process; whether a right has ended is asked of the devices, by
-// their DMA, and of the kernel's log, not of p2pd. Needs --add sets.
+// somebody recovers it, a driver turns its device's memory off, a driver goes. p2pd is another process; whether a right
+// has ended is asked of the devices, by their DMA, and of the kernel's log, not of p2pd. Needs --add sets.
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -209,6 +210,28 @@ TEST_F(EndingsTest, ADeviceThatAFatalErrorLeftFaultedIsRecoveredOnRequest) {
   ASSERT_TRUE(remapped.ok()) << remapped.status();
   Send(Pattern(3));
   EXPECT_EQ(twin->device.ReadPage(0, kTwinMemory), Pattern(3));
+}
+
+TEST_F(EndingsTest, MemoryDecodeThatADriverTurnsOffIsNoticedAtTheNextMapAndPutRight) {
+  Driven nvme(kernel_, *driver_, kNvme);
+  const auto window = user_->CreateExport({.device = Name(kNvme), .bar = kCmbBar, .length = kWindowLength});
+  ASSERT_TRUE(window.ok()) << window.status();
+  auto mapping = user_->Map(*window, *space_, {.iova = kWindowIova});
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  Send(Pattern(1));
+  ASSERT_EQ(nvme.device.ReadPage(kCmbBar, 0), Pattern(1));
+
+  const uint8_t off[2] = {};
+  ASSERT_EQ(kernel_.WriteConfig(FdRef(nvme.right.fd()), PCI_COMMAND, off), absl::OkStatus());
+  ExpectStopped();
+  EXPECT_FALSE(user_->Map(*window, *space_, {.iova = 2 * kWindowIova}).ok());
+  ASSERT_TRUE(Eventually([&] { return StateOf(kNvme) == p2p::v1::Device::AWAITING_DRIVER; })) << StateOf(kNvme);
+  ASSERT_EQ(nvme.right.Ready(user_->GetDevice(Name(kNvme)).value().generation()), absl::OkStatus());
+  EXPECT_EQ(mapping->Refresh().value(), p2p::v1::Mapping::ACTIVE);
+  Send(Pattern(2));
+  EXPECT_EQ(nvme.device.ReadPage(kCmbBar, 0), Pattern(2));
+  const p2p::v1::Operation receipt = Receipt(p2p::v1::Operation::DEVICE_ERROR, Name(kNvme));
+  EXPECT_EQ(receipt.state(), p2p::v1::Operation::SUCCEEDED) << receipt.ShortDebugString();
 }
 
 TEST_F(EndingsTest, TheNextDriverSeesNoByteOfTheLast) {

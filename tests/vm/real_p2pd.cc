@@ -10,9 +10,12 @@
 namespace p2pd::vm {
 namespace {
 
-constexpr char kPolicy[] =
-    "rule { name: 'all' effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, MAP_MEMORY, RESET, "
-    "ADMIN] } rule { name: 'drive' effect: ALLOW action: DRIVE limits { scrub: NONE } }";
+// The VM's host bridge is none of those that are known to pass requests between devices.
+constexpr char kPolicy[] = R"(
+rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP_MEMORY, RESET, ADMIN] }
+rule { name: "map" effect: ALLOW action: MAP unsupported_path: true }
+rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } }
+)";
 
 // p2pd wants its policy to be nobody else's to write.
 bench::Folder MakeFolder() {
