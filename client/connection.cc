@@ -19,8 +19,8 @@ namespace {
 
 using ::p2pd::MakeError;
 
-// p2pd's restart keeps the session, and takes a second or a few: the attempts span about five.
-constexpr int kMaxAttempts = 8;
+// p2pd's restart keeps the session. It takes a second or a few, but minutes where the kernel is still closing a device
+// of the last one: as long as the session lives, only its deadline ends a call.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(50);  // doubled with each attempt
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 
@@ -153,7 +153,7 @@ absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time dead
   P2PD_RETURN_IF_ERROR(fd_channel_->ended());
   absl::Duration pause = kFirstPause;
   absl::Status broken;
-  for (int attempts = 1;; ++attempts) {
+  for (;;) {
     grpc::ClientContext context;
     AddToken(context);
     context.set_deadline(absl::ToChronoTime(deadline));
@@ -161,7 +161,7 @@ absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time dead
     // Time ran out while gRPC was connecting anew: that is no answer that p2pd owes.
     const bool connected = grpc_channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
     if (absl::IsDeadlineExceeded(status) && !broken.ok() && !connected) return broken;
-    if (!ConnectionBroke(status) || attempts == kMaxAttempts || !fd_channel_->ended().ok()) return status;
+    if (!ConnectionBroke(status) || !fd_channel_->ended().ok()) return status;
     const absl::Time again = absl::Now() + pause;
     if (again >= deadline) return status;
     broken = std::move(status);

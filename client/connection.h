@@ -1,6 +1,6 @@
 // One session's two sockets and the calls over them. A call carries the session's token; one whose gRPC
-// connection broke is made again with the same request_id, so that p2pd does it once, a bounded number of
-// times within its deadline.
+// connection broke is made again with the same request_id, so that p2pd does it once, until its
+// deadline.
 #ifndef P2PD_CLIENT_CONNECTION_H_
 #define P2PD_CLIENT_CONNECTION_H_
 

@@ -145,7 +145,13 @@ absl::Status FdChannel::Handle(Packet packet) {
     case v1::ServerFrame::kMemoryAccepted: {
       MutexLock lock(mutex_);
       const auto offer = offers_.find(frame.memory_accepted().name());
-      if (offer != offers_.end()) offer->second = AnswerOf(frame.memory_accepted());
+      if (offer != offers_.end()) offer->second.answer = AnswerOf(frame.memory_accepted());
+      changed_.notify_all();
+      return absl::OkStatus();
+    }
+    case v1::ServerFrame::kTakenOver: {
+      MutexLock lock(mutex_);
+      for (auto& [name, offer] : offers_) offer.lost = true;
       changed_.notify_all();
       return absl::OkStatus();
     }
@@ -213,15 +219,22 @@ void FdChannel::ForgetGrant(const std::string& request_id) {
 absl::Status FdChannel::OfferMemory(const std::string& name, FdRef memory, absl::Time deadline) {
   v1::ClientFrame frame;
   frame.mutable_offer_memory()->set_name(name);
-  {
+  absl::Status status;
+  for (bool answered = false; status.ok() && !answered;) {
+    {
+      MutexLock lock(mutex_);
+      offers_[name].lost = false;
+    }
+    status = SendFrame(socket_, frame, memory);
     MutexLock lock(mutex_);
-    offers_[name].reset();
+    const Offer& offer = offers_[name];
+    if (status.ok()) {
+      status = WaitUntil(deadline, "OfferMemory", [&offer] { return offer.answer.has_value() || offer.lost; });
+    }
+    answered = offer.answer.has_value();
+    if (status.ok() && answered) status = *offer.answer;
   }
-  absl::Status status = SendFrame(socket_, frame, memory);
   MutexLock lock(mutex_);
-  std::optional<absl::Status>& answer = offers_[name];
-  if (status.ok()) status = WaitUntil(deadline, "OfferMemory", [&answer] { return answer.has_value(); });
-  if (status.ok()) status = *answer;
   offers_.erase(name);
   return status;
 }

@@ -94,7 +94,11 @@ class FdChannel : public std::enable_shared_from_this<FdChannel> {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, p2pd::UniqueFd> grants_ ABSL_GUARDED_BY(mutex_);  // by request_id; -1: still to come
-  std::map<std::string, std::optional<absl::Status>> offers_ ABSL_GUARDED_BY(mutex_);  // by name; p2pd's answer
+  struct Offer {
+    std::optional<absl::Status> answer;  // p2pd's
+    bool lost = false;                   // perhaps: another p2pd has taken over
+  };
+  std::map<std::string, Offer> offers_ ABSL_GUARDED_BY(mutex_);  // by name
 };
 
 }  // namespace p2p::internal

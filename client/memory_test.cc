@@ -103,6 +103,13 @@ TEST_F(MemoryTest, ARefusalOfP2pdIsPassedOn) {
   EXPECT_TRUE(session_->OfferMemory(memory_.fd()).ok());
 }
 
+TEST_F(MemoryTest, AnOfferThatGotLostInARestartIsMadeAgain) {
+  p2pd_.RestartAtNextMemory();
+  const auto name = session_->OfferMemory(memory_.fd());
+  ASSERT_TRUE(name.ok()) << name.status();
+  EXPECT_TRUE(session_->MapMemory(*name, space_, {.length = 4096}).ok());
+}
+
 TEST_F(MemoryTest, AMemfdThatCanShrinkIsRefusedBeforeItIsSent) {
   const p2pd::UniqueFd memfd(memfd_create("unsealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   const absl::Status status = session_->OfferMemory(memfd.get()).status();

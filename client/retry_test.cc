@@ -1,4 +1,4 @@
-// A gRPC connection that breaks: the call is made again, with the request_id it had, a bounded number of times.
+// A gRPC connection that breaks: the call is made again, with the request_id it had, until its deadline.
 #include "client/error.h"
 #include "client/testing/session_fixture.h"
 
@@ -64,7 +64,6 @@ TEST_F(RetryTest, GivesUpWithinTheDeadlineWhenP2pdStaysAway) {
   const absl::Status status = session->GetStatus().status();
   // A machine so busy that gRPC has not noticed by then is no fault.
   EXPECT_TRUE(IsDisconnected(status) || absl::IsDeadlineExceeded(status)) << status;
-  // All attempts, one after the other, take longer even where nothing else does.
   EXPECT_LT(absl::Now() - start, absl::Seconds(5));
 }
 

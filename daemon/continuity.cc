@@ -1,5 +1,6 @@
 #include "daemon/continuity.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,11 +24,20 @@ absl::StatusOr<std::unique_ptr<UnitProperties>> UnitWithStore() {
   return unit;
 }
 
+// Whether a predecessor left anything.
+bool HoldsAnything(const std::vector<NamedFd>& inherited) {
+  return std::any_of(inherited.begin(), inherited.end(), [](const NamedFd& fd) { return fd.name == kJournalFdName; });
+}
+
 }  // namespace
 
 absl::StatusOr<Continuity> Continuity::Open(const QuotaLimits& limits, std::vector<NamedFd>& inherited) {
   auto unit = UnitWithStore();
-  if (!unit.ok()) return Without(std::string(unit.status().message()));
+  if (!unit.ok()) {
+    // What was kept must not be left to itself: the service manager tries again.
+    if (HoldsAnything(inherited)) return unit.status();
+    return Without(std::string(unit.status().message()));
+  }
   Continuity opened;
   opened.unit_ = *std::move(unit);
   P2PD_ASSIGN_OR_RETURN(const std::string procs, OwnProcsFile());

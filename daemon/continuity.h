@@ -19,7 +19,7 @@ namespace p2pd {
 class Continuity {
  public:
   // Waits until no older process of this service is left, and takes what was stored out of `inherited`. Errors: an
-  // older one does not go away.
+  // older one does not go away; something was stored and the service manager cannot be asked.
   static absl::StatusOr<Continuity> Open(const QuotaLimits& limits, std::vector<NamedFd>& inherited);
 
   static Continuity Without(const std::string& why);

@@ -156,6 +156,11 @@ void FakeP2pd::Handle(const std::string& session, int socket, const v1::ClientFr
   if (frame.has_offer_memory()) {
     v1::ServerFrame answer;
     MutexLock lock(mutex_);
+    if (std::exchange(restart_, false)) {
+      answer.mutable_taken_over();
+      internal::SendPacket(FdRef(socket), answer.SerializeAsString()).IgnoreError();
+      return;
+    }
     if (refusal_.has_value()) *answer.mutable_memory_accepted() = *std::exchange(refusal_, std::nullopt);
     answer.mutable_memory_accepted()->set_name(frame.offer_memory().name());
     if (!has_fd) return;
@@ -227,6 +232,11 @@ void FakeP2pd::ReleaseGrants() {
 void FakeP2pd::RefuseNextMemory(v1::MemoryAccepted refusal) {
   MutexLock lock(mutex_);
   refusal_ = std::move(refusal);
+}
+
+void FakeP2pd::RestartAtNextMemory() {
+  MutexLock lock(mutex_);
+  restart_ = true;
 }
 
 int FakeP2pd::LastSocket() {

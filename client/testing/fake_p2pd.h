@@ -50,6 +50,8 @@ class FakeP2pd {
   void ReleaseGrants() ABSL_LOCKS_EXCLUDED(mutex_);
   // The next memfd that is offered is refused.
   void RefuseNextMemory(v1::MemoryAccepted refusal) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The next offer is lost; a successor takes the session over.
+  void RestartAtNextMemory() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // To the session that connected last.
   void Send(const v1::ServerFrame& frame, std::optional<p2pd::FdRef> fd = std::nullopt) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -93,6 +95,7 @@ class FakeP2pd {
   bool withhold_grants_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Grant> withheld_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::MemoryAccepted> refusal_ ABSL_GUARDED_BY(mutex_);
+  bool restart_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::string> acks_ ABSL_GUARDED_BY(mutex_);
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<p2pd::UniqueFd> grpc_connections_ ABSL_GUARDED_BY(mutex_);  // copies

@@ -11,6 +11,14 @@ uint64_t ObjectOf(const JournalOutcome& outcome, size_t place = 0) {
   return place < outcome.parts.size() ? outcome.parts[place].object : 0;
 }
 
+// 0: none.
+uint64_t NumberOf(const std::optional<OperationId>& id) { return id.value_or(OperationId()).value(); }
+
+std::optional<OperationId> OperationOf(const JournalOutcome& outcome) {
+  const OperationId id(ObjectOf(outcome));
+  return id == OperationId() ? std::nullopt : std::optional(id);
+}
+
 MappingView MappingOf(const Tables& tables, SessionId session, const JournalOutcome::Part& part) {
   const MappingId id(part.object);
   if (const auto entry = tables.mappings.find(id); entry != tables.mappings.end()) return entry->second->view;
@@ -43,6 +51,18 @@ JournalOutcome Summary(const AcquiredView& view) {
 
 JournalOutcome Summary(const OperationView& view) {
   return {.kind = view.kind, .generation = view.generation, .parts = {{.object = view.id.value()}}};
+}
+
+JournalOutcome Summary(const OfferView& view) { return {.parts = {{.object = view.id.value()}}}; }
+
+JournalOutcome Summary(const WithdrawalView& view) { return {.parts = {{.object = NumberOf(view.operation)}}}; }
+
+JournalOutcome Summary(const ReloadView& view) {
+  return {.generation = view.generation,
+          .parts = {{.object = NumberOf(view.operation)},
+                    {.object = view.dry_run ? 1u : 0u},
+                    {.object = static_cast<uint64_t>(view.rules)},
+                    {.object = view.fallen_count}}};
 }
 
 void Rebuild(const Tables& tables, const JournalOutcome& outcome, DeviceView& view) {
@@ -88,6 +108,24 @@ void Rebuild(const Tables& tables, const JournalOutcome& outcome, OperationView&
           ? entry->second.view
           : OperationView{
                 .id = id, .kind = outcome.kind, .state = OperationState::kSucceeded, .generation = outcome.generation};
+}
+
+void Rebuild(const Tables& tables, const JournalOutcome& outcome, OfferView& view) {
+  const OfferId id(ObjectOf(outcome));
+  const auto entry = tables.offers.find(id);
+  view = entry != tables.offers.end() ? entry->second.view : OfferView{.id = id, .session = outcome.session};
+}
+
+void Rebuild(const Tables&, const JournalOutcome& outcome, WithdrawalView& view) {
+  view.operation = OperationOf(outcome);
+}
+
+void Rebuild(const Tables&, const JournalOutcome& outcome, ReloadView& view) {
+  view = {.dry_run = ObjectOf(outcome, 1) != 0,
+          .generation = outcome.generation,
+          .rules = static_cast<int>(ObjectOf(outcome, 2)),
+          .fallen_count = ObjectOf(outcome, 3),
+          .operation = OperationOf(outcome)};
 }
 
 JournalOutcome SummaryOfOperation(const JournalOperation& row, const OperationView& view) {

@@ -18,6 +18,10 @@ JournalOutcome Summary(const MappingView& view);
 JournalOutcome Summary(const std::vector<MappingView>& views);
 JournalOutcome Summary(const AcquiredView& view);
 JournalOutcome Summary(const OperationView& view);
+JournalOutcome Summary(const OfferView& view);
+JournalOutcome Summary(const WithdrawalView& view);
+// Without its list of what fell.
+JournalOutcome Summary(const ReloadView& view);
 
 template <typename T>
 JournalOutcome SummaryOf(const absl::StatusOr<T>& answer) {
@@ -33,6 +37,9 @@ void Rebuild(const Tables& tables, const JournalOutcome& outcome, MappingView& v
 void Rebuild(const Tables& tables, const JournalOutcome& outcome, std::vector<MappingView>& views);
 void Rebuild(const Tables& tables, const JournalOutcome& outcome, AcquiredView& view);
 void Rebuild(const Tables& tables, const JournalOutcome& outcome, OperationView& view);
+void Rebuild(const Tables& tables, const JournalOutcome& outcome, OfferView& view);
+void Rebuild(const Tables& tables, const JournalOutcome& outcome, WithdrawalView& view);
+void Rebuild(const Tables& tables, const JournalOutcome& outcome, ReloadView& view);
 
 template <typename T>
 absl::StatusOr<T> Rebuilt(const Tables& tables, const JournalOutcome& outcome) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/recovery.h"
+#include "daemon/core/rejudging.h"
 #include "daemon/core/rows.h"
 
 namespace p2pd {
@@ -91,6 +92,15 @@ void Broker::CarryOn() {
     core_->journal.Note(RowOf(*session));
     core_->EndSession(lock, *session, "its client left while p2pd was away");
   }
+  CoreLock lock(core_->mutex);
+  core_->JudgeRecovered(lock);
+}
+
+// The policy may be another one than the predecessor's; what a rule limits is counted anew in any case.
+void Core::JudgeRecovered(CoreLock& lock) {
+  RevokeOrder order =
+      Rejudging(*this, *policy, "p2pd started anew with another policy").Commit(lock, OperationKind::kPolicy);
+  if (!order.mappings.empty() || !order.exports.empty() || !order.devices.empty()) Revoke(lock, std::move(order));
 }
 
 bool Core::IsEnding(SessionId id) {

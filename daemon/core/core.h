@@ -25,6 +25,8 @@
 //   standing.cc    what is written down, so that it stands after this process
 //   keeping.cc     descriptors that are to outlive it
 //   recovery.cc    and taking all that back, after it
+//   take_down.cc   or taking it down, where it cannot be trusted
+//   carry_on.cc    and bringing to its end what was under way
 //
 // Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
 // device) or of its address space (a mapping), the intent noted before and the outcome after, both under
@@ -97,6 +99,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void CarryOnOperations(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void CarryOnDevices(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UndoUnanswered(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void JudgeRecovered(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void AnswerCarriedOn(const JournalOperation& row, const OperationView& view) ABSL_LOCKS_EXCLUDED(mutex);
   bool IsEnding(SessionId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a predecessor left, and what is there afresh. Errors: the predecessor's journal is full already.
@@ -163,7 +166,11 @@ class Core : public std::enable_shared_from_this<Core> {
   void Stand(const MappingView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Stand(const std::vector<MappingView>& views, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Stand(const AcquiredView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const OfferView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Stand(const OperationView&, JournalEntries&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {}
+  // An offer goes with the answer to its withdrawal, or with the operation that this begins.
+  void Stand(const WithdrawalView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Stand(const ReloadView&, JournalEntries&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {}
   // Writes the answer, and with it what stands, and that its operation is over.
   void WriteAnswer(const JournalRequest& request, JournalOutcome outcome, JournalEntries rows)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -242,6 +249,9 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::Status BeginCreateExport(CoreLock& lock, SessionEntry& session, const std::string& request_id,
                                  const Window& window, const Terms& terms, Done<ExportView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  Moment Now() const;
+  // What a predecessor's clock told; never in the future.
+  Moment MomentOf(absl::Time wall) const;
   void SetExpiry(ExportEntry& entry, absl::Duration time_to_live) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Takes it back when it is as old as its rule lets it become.
   void WatchAge(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -253,6 +263,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // offers.cc
   absl::StatusOr<OfferView> Offer(const SessionEntry& session, const Window& window, const OfferTerms& terms)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Withdraws it when its time is over.
+  void WatchOffer(const OfferView& view);
   void Withdraw(CoreLock& lock, OfferId id, OperationKind kind, const std::string& why, Done<WithdrawalView> done)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool IsOffered(const Subject& subject, std::optional<SessionId> session, const Window& window,

@@ -244,7 +244,7 @@ absl::Status Core::BeginOpenDevice(CoreLock& lock, SessionEntry& session, const 
                        "unbind it and bind it again, or let a policy rule allow it by name: limits { scrub: RESET }");
   }
   P2PD_ASSIGN_OR_RETURN(device->grounds, RestOn(session, 0, {verdict}));
-  device->granted = scheduler.Now();
+  device->granted = Now();
   device->view.driver_rule = device->grounds.rule;
   device->view.driver_rule_origin = device->grounds.origin;
   device->view.driver = session.view.id;

@@ -16,8 +16,8 @@ constexpr absl::Duration kShortestLife = absl::Milliseconds(1);
 constexpr absl::Duration kLongestLife = absl::Hours(10 * 365 * 24);
 
 // When its rule ends a grant, on the Scheduler's clock.
-absl::Duration EndOfLife(absl::Duration granted, const Grounds& grounds) {
-  return granted + grounds.limits.time_to_live.value_or(absl::InfiniteDuration());
+absl::Duration EndOfLife(const Moment& granted, const Grounds& grounds) {
+  return granted.clock + grounds.limits.time_to_live.value_or(absl::InfiniteDuration());
 }
 
 std::string TooOld(const Grounds& grounds) {
@@ -38,8 +38,16 @@ absl::Status CheckTimeToLive(absl::Duration time_to_live, absl::string_view step
                                 ", and must be between 1 ms and 10 years"));
 }
 
+Moment Core::Now() const { return {.clock = scheduler.Now(), .wall = absl::Now()}; }
+
+Moment Core::MomentOf(absl::Time wall) const {
+  return {.clock = scheduler.Now() - std::max(absl::Now() - wall, absl::ZeroDuration()), .wall = wall};
+}
+
 void Core::SetExpiry(ExportEntry& entry, absl::Duration time_to_live) {
   entry.asked = scheduler.Now() + time_to_live;
+  entry.wanted_until.reset();
+  if (time_to_live != absl::InfiniteDuration()) entry.wanted_until = absl::Now() + time_to_live;
   WatchAge(entry);
 }
 

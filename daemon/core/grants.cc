@@ -119,7 +119,7 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   ExportEntry& entry = tables.exports[view.id];
   view.rule = grounds.rule;
   view.rule_origin = grounds.origin;
-  entry = {.view = view, .grounds = std::move(grounds), .granted = scheduler.Now(), .charge = std::move(charge)};
+  entry = {.view = view, .grounds = std::move(grounds), .granted = Now(), .charge = std::move(charge)};
   SetExpiry(entry, terms.time_to_live);
   lock.Post(tables.ContextOf(*device).strand,
             [self = shared_from_this(), id = view.id, request_id, finish = std::move(finish)]() mutable {

@@ -61,6 +61,7 @@ struct JournalDevice {
   bool granted = false;     // its driver has been answered; without that, nobody knows whether it has the fd
   bool scrubbed = false;    // reset since its last driver
   bool holds_data = false;  // and its memory not cleared
+  absl::Time since = absl::UnixEpoch();  // when its driver got it
   std::optional<OperationId> resume;
 
   bool operator==(const JournalDevice&) const = default;
@@ -88,11 +89,27 @@ struct JournalExport {
   uint64_t generation = 0;
   std::string rule;
   ExportState state = ExportState::kActive;
-  bool closing = false;               // nothing new is cut from it; or its owner does not know of it yet
-  std::optional<absl::Time> expires;  // none: it lives as long as its session
+  bool closing = false;  // nothing new is cut from it; or its owner does not know of it yet
+  absl::Time granted = absl::UnixEpoch();
+  std::optional<absl::Time> expires;  // as its owner wants it; none: it lives as long as its session
   std::string fd_name;                // a RAW export's dma-buf
 
   bool operator==(const JournalExport& other) const;
+};
+
+// A driver's consent to a window of its device.
+struct JournalOffer {
+  OfferId id;
+  SessionId session;  // the driver
+  Window window;
+  std::optional<uint32_t> uid;  // to whom, as in OfferTerms: likewise the next three
+  std::optional<uint32_t> gid;
+  std::string unit;
+  std::optional<SessionId> to;
+  Access access = Access::kReadWrite;
+  std::optional<absl::Time> expires;  // none: it lives as long as the driver drives
+
+  bool operator==(const JournalOffer& other) const;
 };
 
 struct JournalMapping {
@@ -111,6 +128,7 @@ struct JournalMapping {
   MappingState state = MappingState::kActive;
   std::string state_reason;
   bool answered = false;  // whoever asked for it knows of it
+  absl::Time granted = absl::UnixEpoch();
 
   bool operator==(const JournalMapping&) const = default;
 };
@@ -203,7 +221,7 @@ struct JournalContextKey {
 // A row that is no more. With a session go its outcomes and its memory.
 struct JournalRemoval {
   using Key = std::variant<SessionId, JournalMemoryKey, JournalContextKey, PciAddress, AddressSpaceId, ExportId,
-                           MappingId, OperationId>;
+                           OfferId, MappingId, OperationId>;
   Key key;
 
   bool operator==(const JournalRemoval&) const = default;
@@ -216,9 +234,9 @@ struct JournalLastId {
   bool operator==(const JournalLastId&) const = default;
 };
 
-using JournalEntry =
-    std::variant<JournalSession, JournalMemory, JournalContext, JournalDevice, JournalSpace, JournalExport,
-                 JournalMapping, JournalMappingStep, JournalOperation, JournalOutcome, JournalRemoval, JournalLastId>;
+using JournalEntry = std::variant<JournalSession, JournalMemory, JournalContext, JournalDevice, JournalSpace,
+                                  JournalExport, JournalOffer, JournalMapping, JournalMappingStep, JournalOperation,
+                                  JournalOutcome, JournalRemoval, JournalLastId>;
 
 }  // namespace p2pd
 

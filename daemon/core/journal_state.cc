@@ -44,14 +44,15 @@ size_t Weight(const JournalSession& row) {
 size_t Weight(const JournalMemory& row) { return kFrame + row.name.size() + row.fd_name.size(); }
 size_t Weight(const JournalContext& row) { return kFrame + row.name.size() + row.fd_name.size(); }
 size_t Weight(const JournalDevice& row) {
-  return kFrame + 4 * kNumber + row.context.size() + row.fd_name.size() + row.state_reason.size();
+  return kFrame + 5 * kNumber + row.context.size() + row.fd_name.size() + row.state_reason.size();
 }
 size_t Weight(const JournalSpace& row) {
   return kFrame + 2 * kNumber + row.context.size() + kNumber * row.devices.size();
 }
-size_t Weight(const JournalExport& row) { return kFrame + 8 * kNumber + row.rule.size() + row.fd_name.size(); }
+size_t Weight(const JournalExport& row) { return kFrame + 9 * kNumber + row.rule.size() + row.fd_name.size(); }
+size_t Weight(const JournalOffer& row) { return kFrame + 8 * kNumber + row.unit.size(); }
 // There are many of them: a closer bound.
-size_t Weight(const JournalMapping& row) { return 112 + row.memory.size() + row.state_reason.size(); }
+size_t Weight(const JournalMapping& row) { return 124 + row.memory.size() + row.state_reason.size(); }
 size_t Weight(const JournalMappingStep& row) { return kFrame + row.state_reason.size(); }
 size_t Weight(const JournalOperation& row) {
   const size_t request = row.request.has_value() ? 3 * kNumber + row.request->id.size() : 0;
@@ -96,9 +97,16 @@ bool JournalSession::operator==(const JournalSession& other) const {
 }
 
 bool JournalExport::operator==(const JournalExport& other) const {
-  return std::tie(id, session, control, grade, generation, rule, state, closing, expires, fd_name) ==
+  return std::tie(id, session, control, grade, generation, rule, state, closing, granted, expires, fd_name) ==
              std::tie(other.id, other.session, other.control, other.grade, other.generation, other.rule, other.state,
-                      other.closing, other.expires, other.fd_name) &&
+                      other.closing, other.granted, other.expires, other.fd_name) &&
+         Tied(window) == Tied(other.window);
+}
+
+bool JournalOffer::operator==(const JournalOffer& other) const {
+  return std::tie(id, session, uid, gid, unit, to, access, expires) == std::tie(other.id, other.session, other.uid,
+                                                                                other.gid, other.unit, other.to,
+                                                                                other.access, other.expires) &&
          Tied(window) == Tied(other.window);
 }
 
@@ -124,6 +132,7 @@ absl::Status JournalState::Apply(const JournalEntry& entry) {
                         [&](const JournalDevice& row) { return named(devices, row, row.address); },
                         [&](const JournalSpace& row) { return numbered(spaces, row); },
                         [&](const JournalExport& row) { return numbered(exports, row); },
+                        [&](const JournalOffer& row) { return numbered(offers, row); },
                         [&](const JournalMapping& row) { return numbered(mappings, row); },
                         [&](const JournalMappingStep& step) { return Step(step); },
                         [&](const JournalOperation& row) { return numbered(operations, row); },
@@ -212,6 +221,7 @@ absl::Status JournalState::Remove(const JournalRemoval& removal) {
                                         [&](const PciAddress& address) { return Erase(devices, address); },
                                         [&](AddressSpaceId id) { return Erase(spaces, id); },
                                         [&](ExportId id) { return Erase(exports, id); },
+                                        [&](OfferId id) { return Erase(offers, id); },
                                         [&](MappingId id) { return Erase(mappings, id); },
                                         [&](OperationId id) { return Erase(operations, id); },
                                     },
@@ -233,6 +243,9 @@ absl::Status JournalState::Check() const {
   }
   for (const auto& [id, entry] : exports) {
     if (!devices.contains(entry.window.device)) return Broken("exports", id.value(), "a device");
+  }
+  for (const auto& [id, offer] : offers) {
+    if (!devices.contains(offer.window.device)) return Broken("offers", id.value(), "a device");
   }
   std::map<std::pair<AddressSpaceId, uint64_t>, Range> taken;
   for (const auto& [id, mapping] : mappings) {
@@ -263,6 +276,7 @@ absl::Status JournalState::ForEach(absl::FunctionRef<absl::Status(const JournalE
   rows(devices);
   rows(spaces);
   rows(exports);
+  rows(offers);
   rows(mappings);
   rows(operations);
   for (const auto& [session, known] : outcomes) {

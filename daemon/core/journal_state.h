@@ -54,6 +54,7 @@ class JournalState {
   absl::btree_map<PciAddress, JournalDevice> devices;
   absl::btree_map<AddressSpaceId, JournalSpace> spaces;
   absl::btree_map<ExportId, JournalExport> exports;
+  absl::btree_map<OfferId, JournalOffer> offers;
   absl::btree_map<MappingId, JournalMapping> mappings;
   absl::btree_map<OperationId, JournalOperation> operations;
   absl::btree_map<SessionId, Outcomes> outcomes;

@@ -12,6 +12,7 @@ struct Finder {
   bool operator()(const PciAddress& address) const { return state.devices.contains(address); }
   bool operator()(AddressSpaceId id) const { return state.spaces.contains(id); }
   bool operator()(ExportId id) const { return state.exports.contains(id); }
+  bool operator()(OfferId id) const { return state.offers.contains(id); }
   bool operator()(MappingId id) const { return state.mappings.contains(id); }
   bool operator()(OperationId id) const { return state.operations.contains(id); }
 };

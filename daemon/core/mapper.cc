@@ -152,7 +152,7 @@ absl::StatusOr<MappingId> Core::Enter(SessionEntry& session, AddressSpaceEntry& 
   mapping->view.access = Effective(mapping->asked);
   mapping->view.rule = mapping->grounds.rule;
   mapping->view.rule_origin = mapping->grounds.origin;
-  mapping->granted = scheduler.Now();
+  mapping->granted = Now();
   if (const absl::Status noted = journal.Grant(RowOf(*mapping)); !noted.ok()) {
     space.iovas.Release(mapping->view.iova);
     return noted;

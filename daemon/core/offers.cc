@@ -65,13 +65,17 @@ absl::StatusOr<OfferView> Core::Offer(const SessionEntry& session, const Window&
   entry.view = {.id = id, .session = session.view.id, .window = window, .terms = terms};
   if (terms.time_to_live == absl::InfiniteDuration()) return entry.view;
   entry.view.expires = absl::Now() + terms.time_to_live;
-  scheduler.RunAfter(terms.time_to_live, [self = shared_from_this(), id] {
+  WatchOffer(entry.view);
+  return entry.view;
+}
+
+void Core::WatchOffer(const OfferView& view) {
+  scheduler.RunAfter(view.terms.time_to_live, [self = shared_from_this(), id = view.id] {
     CoreLock lock(self->mutex);
     if (self->tables.offers.contains(id)) {
       self->Withdraw(lock, id, OperationKind::kExpiry, "its time to live was over", nullptr);
     }
   });
-  return entry.view;
 }
 
 void Broker::WithdrawOffer(SessionId session, const std::string& request_id, OfferId id, Done<WithdrawalView> done) {
@@ -90,16 +94,20 @@ void Core::Withdraw(CoreLock& lock, OfferId id, OperationKind kind, const std::s
   Rejudging rejudging(*this, *policy, absl::StrCat("offers/", id.value(), ": ", why));
   RevokeOrder order = rejudging.Commit(lock, kind);
   if (order.mappings.empty() && order.exports.empty() && order.devices.empty()) {
-    if (done != nullptr) lock.After([done = std::move(done)]() mutable { done(WithdrawalView()); });
+    if (done == nullptr) return journal.Forget(id);
+    lock.After([done = std::move(done), id]() mutable { done(WithdrawalView{.offer = id}); });
     return;
   }
   if (done != nullptr) {
-    order.done = [done = std::move(done)](const absl::StatusOr<OperationView>& operation) mutable {
+    order.done = [done = std::move(done), id](const absl::StatusOr<OperationView>& operation) mutable {
       if (!operation.ok()) return done(operation.status());
-      done(WithdrawalView{.operation = operation->id});
+      done(WithdrawalView{.offer = id, .operation = operation->id});
     };
   }
+  journal.Begin();
+  journal.Forget(id);
   Revoke(lock, std::move(order));
+  journal.End();
 }
 
 // Who drove it is forgotten, and with it what it offered and by what right it drove.
@@ -108,8 +116,12 @@ void Core::ForgetDriver(DeviceEntry& device) {
   device.view.driver_rule.clear();
   device.view.driver_rule_origin.clear();
   device.grounds = {};
-  std::erase_if(tables.offers,
-                [&](const auto& offer) { return offer.second.view.window.device == device.view.address; });
+  std::erase_if(tables.offers, [&](const auto& offer) {
+    mutex.AssertHeld();
+    if (offer.second.view.window.device != device.view.address) return false;
+    journal.Forget(offer.first);
+    return true;
+  });
 }
 
 bool Core::IsOffered(const Subject& subject, std::optional<SessionId> session, const Window& window,

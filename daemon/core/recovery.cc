@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
@@ -117,6 +116,7 @@ absl::Status Recovery::AdoptDevice(const JournalDevice& row) {
   device.view.state_reason = row.state_reason;
   device.view.driver = row.driver;
   device.answered = row.granted;
+  device.granted = core_.MomentOf(row.since);
   device.promised = row.driver.has_value() && !row.granted;
   device.resume = row.resume;
   core_.Describe(device);
@@ -130,6 +130,7 @@ void Recovery::AdoptGrants() {
   for (const auto& [key, row] : state_.memories) AdoptMemory(row);
   for (const auto& [id, row] : state_.spaces) AdoptSpace(row);
   for (const auto& [id, row] : state_.exports) AdoptExport(row);
+  for (const auto& [id, row] : state_.offers) AdoptOffer(row);
   for (const auto& [id, row] : state_.mappings) AdoptMapping(row);
   for (const auto& [id, row] : state_.operations) AdoptOperation(row);
   CoreLock lock(core_.mutex);
@@ -216,6 +217,7 @@ void Recovery::AdoptExport(const JournalExport& row) {
   entry.making = false;
   entry.announced = true;
   entry.answered = !row.closing;
+  entry.granted = core_.MomentOf(row.granted);
   entry.fd_name = row.fd_name;
   if (UniqueFd fd = TakeFd(row.fd_name); fd.valid()) {
     entry.dma_buf = std::make_shared<const DmaBuf>(DmaBuf{.fd = std::move(fd), .bar_offset = row.window.range.start});
@@ -243,7 +245,23 @@ void Recovery::AdoptExport(const JournalExport& row) {
   ExportEntry& there = core_.tables.exports[row.id] = std::move(entry);
   if (!row.expires.has_value()) return;
   core_.SetExpiry(there, std::max(*row.expires - absl::Now(), absl::Milliseconds(1)));
-  there.view.expires = row.expires;
+  there.wanted_until = row.expires;
+}
+
+void Recovery::AdoptOffer(const JournalOffer& row) {
+  CoreLock lock(core_.mutex);
+  const DeviceEntry* device = core_.tables.FindDevice(row.window.device);
+  // It ended with its driver.
+  if (device == nullptr || device->view.driver != row.session) return core_.journal.Forget(row.id);
+  OfferView& view = core_.tables.offers[row.id].view;
+  view = {.id = row.id,
+          .session = row.session,
+          .window = row.window,
+          .terms = {.uid = row.uid, .gid = row.gid, .unit = row.unit, .session = row.to, .access = row.access},
+          .expires = row.expires};
+  if (!row.expires.has_value()) return;
+  view.terms.time_to_live = std::max(*row.expires - absl::Now(), absl::Milliseconds(1));
+  core_.WatchOffer(view);
 }
 
 void Recovery::AdoptMapping(const JournalMapping& row) {
@@ -267,6 +285,7 @@ void Recovery::AdoptMapping(const JournalMapping& row) {
   mapping->phase = row.phase;
   mapping->announced = true;
   mapping->answered = row.answered;
+  mapping->granted = core_.MomentOf(row.granted);
   mapping->memory_name = row.memory;
   mapping->file_offset = row.offset;
   if (row.source.has_value()) {
@@ -355,64 +374,6 @@ void Recovery::RemoveStrays() {
     }
     core_.options.store->Remove(stray->first).IgnoreError();
     stray = fds_.erase(stray);  // a device resets with that, and can be bound again
-  }
-}
-
-// ---- What cannot be trusted ------------------------------------------------------------------------------
-
-void Recovery::CutOff(FdRef device) {
-  // Each by itself: whatever of it works takes something away.
-  const ConfigSpace config(core_.kernel, device);
-  config.SetBusMaster(false).IgnoreError();
-  core_.kernel.DetachDevice(device).IgnoreError();
-  core_.kernel.DisableInterrupts(device).IgnoreError();
-  core_.kernel.ResetDevice(device).IgnoreError();
-}
-
-void Recovery::TakeDown(const std::string& reason) {
-  {
-    CoreLock lock(core_.mutex);
-    core_.distrusted = reason;
-    for (auto& [address, device] : core_.tables.devices) {
-      device.vfio.reset();
-      device.signals.clear();
-      device.fd_name.clear();
-      device.view.driver.reset();
-      device.view.state = DeviceState::kReady;
-      device.resume.reset();
-    }
-    for (auto& [name, context] : core_.tables.contexts) {
-      context.iommu.reset();
-      context.fd_name.clear();
-    }
-  }
-  for (auto& [name, fd] : fds_) {
-    if (absl::StartsWith(name, "dev-")) CutOff(fd);
-  }
-  for (auto& [name, fd] : fds_) {
-    core_.options.store->Remove(name).IgnoreError();
-    if (absl::StartsWith(name, "dev-")) fd.Reset();
-  }
-  fds_.clear();
-  CoreLock lock(core_.mutex);
-  core_.tables.UseIdsAfter(state_.last_id);
-  const auto forget = [&](const auto& table) {
-    core_.mutex.AssertHeld();
-    for (const auto& [key, row] : table) core_.journal.Forget(key);
-  };
-  forget(state_.operations);
-  forget(state_.mappings);
-  forget(state_.exports);
-  forget(state_.spaces);
-  forget(state_.sessions);
-  for (const auto& [name, row] : state_.contexts) core_.journal.Forget(JournalContextKey{.name = name});
-  for (const auto& [address, row] : state_.devices) {
-    DeviceEntry* device = core_.tables.FindDevice(address);
-    if (device == nullptr) {
-      core_.journal.Forget(address);
-    } else {
-      device->view.generation = row.generation + 1;
-    }
   }
 }
 

@@ -38,6 +38,7 @@ class Recovery {
   void AdoptMemory(const JournalMemory& row);
   void AdoptSpace(const JournalSpace& row);
   void AdoptExport(const JournalExport& row);
+  void AdoptOffer(const JournalOffer& row);
   void AdoptMapping(const JournalMapping& row);
   void AdoptOperation(const JournalOperation& row);
   // What was kept and belongs to no row: its predecessor ended between two steps.

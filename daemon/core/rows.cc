@@ -26,6 +26,7 @@ JournalDevice RowOf(const DeviceEntry& device) {
           .granted = device.answered,
           .scrubbed = device.scrubbed,
           .holds_data = device.holds_data,
+          .since = device.granted.wall,
           .resume = device.resume};
 }
 
@@ -48,7 +49,8 @@ JournalExport RowOf(const ExportEntry& entry) {
           .rule = entry.view.rule,
           .state = entry.view.state,
           .closing = entry.closing || !entry.answered,
-          .expires = entry.view.expires,
+          .granted = entry.granted.wall,
+          .expires = entry.wanted_until,
           .fd_name = entry.fd_name};
 }
 
@@ -65,7 +67,21 @@ JournalMapping RowOf(const MappingEntry& mapping) {
           .phase = mapping.phase,
           .state = mapping.view.state,
           .state_reason = mapping.view.state_reason,
-          .answered = mapping.answered};
+          .answered = mapping.answered,
+          .granted = mapping.granted.wall};
+}
+
+JournalOffer RowOf(const OfferEntry& offer) {
+  const OfferView& view = offer.view;
+  return {.id = view.id,
+          .session = view.session,
+          .window = view.window,
+          .uid = view.terms.uid,
+          .gid = view.terms.gid,
+          .unit = view.terms.unit,
+          .to = view.terms.session,
+          .access = view.terms.access,
+          .expires = view.expires};
 }
 
 JournalOperation RowOf(const OperationEntry& operation) {

@@ -15,6 +15,7 @@ JournalDevice RowOf(const DeviceEntry& device);
 JournalSpace RowOf(const AddressSpaceEntry& space);
 JournalExport RowOf(const ExportEntry& entry);
 JournalMapping RowOf(const MappingEntry& mapping);
+JournalOffer RowOf(const OfferEntry& offer);
 JournalOperation RowOf(const OperationEntry& operation);
 
 // A mapping that is written already, as it is now.

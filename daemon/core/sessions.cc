@@ -31,6 +31,12 @@ absl::Status Unsuitable(const std::string& name, absl::string_view what, absl::s
                    what);
 }
 
+bool IsSameFile(FdRef one, FdRef other) {
+  const absl::StatusOr<FileIdentity> first = IdentityOf(one);
+  const absl::StatusOr<FileIdentity> second = IdentityOf(other);
+  return first.ok() && second.ok() && *first == *second;
+}
+
 }  // namespace
 
 absl::Status CheckMemory(const std::string& name, const MemoryInfo& info) {
@@ -203,13 +209,15 @@ absl::Status Core::TakeMemory(SessionId id, const std::string& name, MemoryEntry
     CoreLock lock(mutex);
     SessionEntry* session = tables.FindSession(id);
     if (session == nullptr || session->ended) return SessionEnded();
-    if (session->memory.contains(name)) {
+    if (const auto there = session->memory.find(name); there != session->memory.end()) {
+      // Offered once more, after a restart of p2pd during which the answer may have been lost.
+      if (IsSameFile(*there->second.file, *memory.file)) return absl::OkStatus();
       return MakeError(absl::StatusCode::kAlreadyExists,
                        {.reason = Reason::kInvalidArgument,
                         .step = "OfferMemory",
                         .object = absl::StrCat("memory \"", name, "\""),
                         .hint = "give each memfd of a session a name of its own"},
-                       "this session offered memory of that name before");
+                       "this session offered other memory of that name before");
     }
     P2PD_ASSIGN_OR_RETURN(memory.charge, quota.Take(HolderOf(*session), Resource::kMemories));
     if (keeps() && !session->fd_name.empty()) memory.fd_name = MemoryFdName(tables.NextId());

@@ -46,6 +46,15 @@ void Core::Stand(const std::vector<MappingView>& views, JournalEntries& rows) {
   for (const MappingView& view : views) Stand(view, rows);
 }
 
+void Core::Stand(const OfferView& view, JournalEntries& rows) {
+  const auto entry = tables.offers.find(view.id);
+  if (entry != tables.offers.end()) rows.push_back(RowOf(entry->second));
+}
+
+void Core::Stand(const WithdrawalView& view, JournalEntries& rows) {
+  if (journal.Knows(view.offer)) rows.push_back(JournalRemoval{.key = view.offer});
+}
+
 void Core::Stand(const AcquiredView& view, JournalEntries& rows) {
   Stand(view.source, rows);
   Stand(view.mappings, rows);

@@ -30,6 +30,13 @@
 
 namespace p2pd {
 
+// When something was granted: on the Scheduler's clock, by which it ages, and on that of the wall, for a successor,
+// whose Scheduler counts anew.
+struct Moment {
+  absl::Duration clock;
+  absl::Time wall;
+};
+
 // A memfd that a client has offered.
 struct MemoryEntry {
   std::shared_ptr<const UniqueFd> file;
@@ -78,7 +85,7 @@ struct DeviceEntry {
   bool scrubbed = false;                                      // reset since its last driver
   bool holds_data = false;                                    // its memory was not cleared since its last driver
   Grounds grounds;                                            // of its driver's right to drive it
-  absl::Duration granted;                                     // when it got that, on the Scheduler's clock
+  Moment granted;                                             // when it got that
   std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;  // while it is bound
 };
@@ -94,8 +101,9 @@ struct ExportEntry {
   bool closing = false;  // an operation is taking it away: nothing new is cut from it
   bool watched = false;  // until nobody holds its dma-buf
   Grounds grounds;
-  absl::Duration granted;                               // on the Scheduler's clock
-  absl::Duration asked = absl::InfiniteDuration();      // until then its owner wants it, likewise
+  Moment granted;
+  std::optional<absl::Time> wanted_until;               // by its owner; none: as long as its session lives
+  absl::Duration asked = absl::InfiniteDuration();      // that, on the Scheduler's clock
   absl::Duration expires = absl::InfiniteDuration();    // that, or when its rule ends it
   absl::Duration next_look = absl::InfiniteDuration();  // at that, likewise; infinite: no timer is set
   Quota::Charge charge;
@@ -131,7 +139,7 @@ struct MappingEntry {
   uint64_t file_offset = 0;
   std::optional<OperationId> operation;  // the last one that touched it
   Grounds grounds;
-  absl::Duration granted;  // on the Scheduler's clock
+  Moment granted;
   Quota::Charge charge;
   Quota::Charge bytes_charge;
 };

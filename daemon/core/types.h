@@ -221,6 +221,7 @@ struct OfferView {
 };
 
 struct WithdrawalView {
+  OfferId offer;
   std::optional<OperationId> operation;  // that revoked what rested on it; none if nothing did
 };
 

@@ -57,6 +57,9 @@ absl::StatusOr<std::shared_ptr<FdConnection>> FdConnection::Resume(const Surroun
   connection->hello_deadline_.Reset();
   connection->session_ = session;
   around.broker.Reattach(session, connection->channel_);
+  v1::ServerFrame frame;
+  frame.mutable_taken_over();
+  connection->channel_->Send(frame);
   return connection;
 }
 

@@ -68,6 +68,7 @@ void Write(const JournalDevice& row, journal::Entry& entry) {
   out.set_granted(row.granted);
   out.set_scrubbed(row.scrubbed);
   out.set_holds_data(row.holds_data);
+  out.set_since_ns(absl::ToUnixNanos(row.since));
   if (row.resume.has_value()) out.set_resume(row.resume->value());
 }
 
@@ -94,8 +95,24 @@ void Write(const JournalExport& row, journal::Entry& entry) {
   out.set_rule(row.rule);
   out.set_state(NumberOf(row.state));
   out.set_closing(row.closing);
+  out.set_granted_ns(absl::ToUnixNanos(row.granted));
   if (row.expires.has_value()) out.set_expires_ns(absl::ToUnixNanos(*row.expires));
   out.set_fd_name(row.fd_name);
+}
+
+void Write(const JournalOffer& row, journal::Entry& entry) {
+  journal::Offer& out = *entry.mutable_offer();
+  out.set_id(row.id.value());
+  out.set_session(row.session.value());
+  out.set_device(NumberOf(row.window.device));
+  out.set_bar(static_cast<uint32_t>(row.window.bar));
+  Write(row.window.range, *out.mutable_range());
+  if (row.uid.has_value()) out.set_uid(*row.uid);
+  if (row.gid.has_value()) out.set_gid(*row.gid);
+  out.set_unit(row.unit);
+  if (row.to.has_value()) out.set_to(row.to->value());
+  out.set_access(NumberOf(row.access));
+  if (row.expires.has_value()) out.set_expires_ns(absl::ToUnixNanos(*row.expires));
 }
 
 void Write(const JournalMapping& row, journal::Entry& entry) {
@@ -114,6 +131,7 @@ void Write(const JournalMapping& row, journal::Entry& entry) {
   out.set_state(NumberOf(row.state));
   out.set_state_reason(row.state_reason);
   out.set_answered(row.answered);
+  out.set_granted_ns(absl::ToUnixNanos(row.granted));
 }
 
 void Write(const JournalMappingStep& row, journal::Entry& entry) {
@@ -187,6 +205,7 @@ void WriteKey(const JournalContextKey& key, journal::Removal& out) { out.set_con
 void WriteKey(const PciAddress& address, journal::Removal& out) { out.set_device(NumberOf(address)); }
 void WriteKey(AddressSpaceId id, journal::Removal& out) { out.set_space(id.value()); }
 void WriteKey(ExportId id, journal::Removal& out) { out.set_export_(id.value()); }
+void WriteKey(OfferId id, journal::Removal& out) { out.set_offer(id.value()); }
 void WriteKey(MappingId id, journal::Removal& out) { out.set_mapping(id.value()); }
 void WriteKey(OperationId id, journal::Removal& out) { out.set_operation(id.value()); }
 

@@ -100,7 +100,8 @@ JournalDevice Read(const journal::Device& in, Reader& reader) {
                        .state_reason = in.state_reason(),
                        .granted = in.granted(),
                        .scrubbed = in.scrubbed(),
-                       .holds_data = in.holds_data()};
+                       .holds_data = in.holds_data(),
+                       .since = absl::FromUnixNanos(in.since_ns())};
   if (in.has_driver()) row.driver = SessionId(in.driver());
   if (in.has_resume()) row.resume = OperationId(in.resume());
   return row;
@@ -128,7 +129,24 @@ JournalExport Read(const journal::Export& in, Reader& reader) {
                        .rule = in.rule(),
                        .state = reader.OneOf<ExportState>(in.state()),
                        .closing = in.closing(),
+                       .granted = absl::FromUnixNanos(in.granted_ns()),
                        .fd_name = in.fd_name()};
+  if (in.has_expires_ns()) row.expires = absl::FromUnixNanos(in.expires_ns());
+  return row;
+}
+
+JournalOffer Read(const journal::Offer& in, Reader& reader) {
+  if (in.bar() >= kNumBars) reader.Fail(in.bar());
+  JournalOffer row = {.id = OfferId(in.id()),
+                      .session = SessionId(in.session()),
+                      .window = {.device = reader.Address(in.device()),
+                                 .bar = static_cast<int>(in.bar()),
+                                 .range = reader.Extent(in.range().start(), in.range().length())},
+                      .unit = in.unit(),
+                      .access = reader.OneOf<Access>(in.access())};
+  if (in.has_uid()) row.uid = in.uid();
+  if (in.has_gid()) row.gid = in.gid();
+  if (in.has_to()) row.to = SessionId(in.to());
   if (in.has_expires_ns()) row.expires = absl::FromUnixNanos(in.expires_ns());
   return row;
 }
@@ -145,7 +163,8 @@ JournalMapping Read(const journal::Mapping& in, Reader& reader) {
                         .phase = reader.OneOf<JournalMapping::Phase>(in.phase()),
                         .state = reader.OneOf<MappingState>(in.state()),
                         .state_reason = in.state_reason(),
-                        .answered = in.answered()};
+                        .answered = in.answered(),
+                        .granted = absl::FromUnixNanos(in.granted_ns())};
   if (in.has_source()) row.source = ExportId(in.source());
   return row;
 }
@@ -219,6 +238,8 @@ JournalRemoval Read(const journal::Removal& in, Reader& reader) {
       return {.key = AddressSpaceId(in.space())};
     case journal::Removal::kExport:
       return {.key = ExportId(in.export_())};
+    case journal::Removal::kOffer:
+      return {.key = OfferId(in.offer())};
     case journal::Removal::kMapping:
       return {.key = MappingId(in.mapping())};
     case journal::Removal::kOperation:
@@ -246,6 +267,8 @@ std::optional<JournalEntry> ReadKind(const journal::Entry& in, Reader& reader) {
       return Read(in.space(), reader);
     case journal::Entry::kExport:
       return Read(in.export_(), reader);
+    case journal::Entry::kOffer:
+      return Read(in.offer(), reader);
     case journal::Entry::kMapping:
       return Read(in.mapping(), reader);
     case journal::Entry::kMappingStep:

@@ -57,6 +57,7 @@ class Model {
   static std::string NameOf(const JournalDevice& row) { return absl::StrCat("device ", row.address.ToString()); }
   static std::string NameOf(const JournalSpace& row) { return absl::StrCat("space ", row.id.value()); }
   static std::string NameOf(const JournalExport& row) { return absl::StrCat("export ", row.id.value()); }
+  static std::string NameOf(const JournalOffer& row) { return absl::StrCat("offer ", row.id.value()); }
   static std::string NameOf(const JournalMapping& row) { return absl::StrCat("mapping ", row.id.value()); }
   static std::string NameOf(const JournalOperation& row) { return absl::StrCat("operation ", row.id.value()); }
   // An outcome's request_id is unlike any other here but that of the same mapping's end.

@@ -20,10 +20,19 @@ struct Bench {
 };
 
 constexpr Bench kBenches[] = {
-    {"calls", BenchCalls}, {"batches", BenchBatches},   {"throughput", BenchThroughput},
-    {"scale", BenchScale}, {"journal", BenchJournal},   {"policy", BenchPolicy},
-    {"idle", BenchIdle},   {"bus", BenchBus},           {"real-kernel", BenchRealKernel},
-    {"stuck", BenchStuck}, {"watchers", BenchWatchers}, {"revocation", BenchRevocation},
+    {"calls", BenchCalls},
+    {"batches", BenchBatches},
+    {"throughput", BenchThroughput},
+    {"scale", BenchScale},
+    {"journal", BenchJournal},
+    {"policy", BenchPolicy},
+    {"idle", BenchIdle},
+    {"bus", BenchBus},
+    {"real-kernel", BenchRealKernel},
+    {"stuck", BenchStuck},
+    {"watchers", BenchWatchers},
+    {"revocation", BenchRevocation},
+    {"continuity", BenchContinuity},
 };
 
 struct Choice {

@@ -1,5 +1,6 @@
 #include "tests/bench/process.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -153,6 +154,20 @@ absl::StatusOr<uint64_t> Process::VoluntarySwitches() const {
   }
   if (error) return absl::NotFoundError(absl::StrCat("cannot list the threads of ", pid_, ": ", error.message()));
   return sum;
+}
+
+absl::Status RunToEnd(std::vector<std::string> command) {
+  const std::vector<char*> words = Pointers(command);
+  const UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  const pid_t pid = fork();
+  if (pid < 0) return ErrnoError("fork", command[0], errno);
+  if (pid == 0) {
+    dup2(nowhere.get(), STDOUT_FILENO);
+    Become(words.data(), environ);
+  }
+  int status = 0;
+  if (waitpid(pid, &status, 0) != pid) return ErrnoError("waitpid", command[0], errno);
+  return status == 0 ? absl::OkStatus() : absl::UnavailableError(absl::StrCat(command[0], " failed"));
 }
 
 absl::StatusOr<uint64_t> StatusField(absl::string_view status, absl::string_view key) {

@@ -52,6 +52,9 @@ class Process {
   pid_t pid_ = 0;
 };
 
+// Runs the program to its end, its output thrown away. Errors: Unavailable, when it cannot be run or fails.
+absl::Status RunToEnd(std::vector<std::string> command);
+
 // The number after `key` ("VmRSS:") in what /proc/PID/status says. Errors: NotFound.
 absl::StatusOr<uint64_t> StatusField(absl::string_view status, absl::string_view key);
 

@@ -40,5 +40,11 @@ TEST(ProcessTest, AFolderGoesWithWhatIsInIt) {
   EXPECT_FALSE(std::ifstream(path).good());
 }
 
+TEST(RunToEndTest, SaysWhetherTheProgramSucceeded) {
+  EXPECT_TRUE(RunToEnd({"/bin/true"}).ok());
+  EXPECT_FALSE(RunToEnd({"/bin/false"}).ok());
+  EXPECT_FALSE(RunToEnd({"/no/such/program"}).ok());
+}
+
 }  // namespace
 }  // namespace p2pd::bench

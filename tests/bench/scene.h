@@ -94,6 +94,7 @@ absl::Status BenchBatches(const Setup& setup, Figures& figures);
 absl::Status BenchThroughput(const Setup& setup, Figures& figures);
 absl::Status BenchScale(const Setup& setup, Figures& figures);
 absl::Status BenchJournal(const Setup& setup, Figures& figures);
+absl::Status BenchContinuity(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
 absl::Status BenchBus(const Setup& setup, Figures& figures);
 absl::Status BenchStuck(const Setup& setup, Figures& figures);

@@ -68,6 +68,7 @@ class Scenario {
   void Batches();
   void Resets();
   void RawOnes();
+  void Offers();
   void Ends();
 
   CrashWorld world_;
@@ -78,6 +79,7 @@ class Scenario {
   std::map<MappingId, Known> mappings_;  // that somebody was told of
   std::set<MappingId> going_;
   std::optional<int> making_;  // the slot of what is just being asked for
+  std::optional<OfferId> offer_;
   std::optional<std::pair<std::string, MapArgs>> first_map_;
   MappingId first_mapping_;
 };
@@ -114,6 +116,10 @@ void Scenario::Check() {
   }
   for (const auto& [id, known] : mappings_) {
     EXPECT_TRUE(there.contains(id) || going_.contains(id)) << "mappings/" << id.value() << " is lost";
+  }
+  if (offer_.has_value()) {
+    const std::vector<OfferView> offers = world_.broker().ListOffers(driver_->session, {});
+    EXPECT_TRUE(!offers.empty() && offers.front().id == *offer_) << "the offer is lost";
   }
   CheckRepeat();
 }
@@ -155,6 +161,7 @@ void Scenario::Run() {
   Batches();
   Resets();
   RawOnes();
+  Offers();
   Ends();
 }
 
@@ -234,6 +241,18 @@ void Scenario::RawOnes() {
   Map(plain.id, 5);
   Granted("DeleteExport", world_.Ask(*client_, Next(), &Broker::DeleteExport, raw.id));
   client_->grants.erase(request);
+  Check();
+}
+
+void Scenario::Offers() {
+  offer_ =
+      Granted("OfferWindow", world_.Ask(*driver_, Next(), &Broker::OfferWindow, SlotOf(0, 4), OfferTerms{.uid = 1000}))
+          .id;
+  Granted("ReloadPolicy", world_.Ask(*client_, Next(), &Broker::ReloadPolicy, false));
+  Check();
+  const OfferId withdrawn = *std::exchange(offer_, std::nullopt);
+  Granted("WithdrawOffer", world_.Ask(*driver_, Next(), &Broker::WithdrawOffer, withdrawn));
+  EXPECT_TRUE(world_.broker().ListOffers(driver_->session, {}).empty());
   Check();
 }
 

@@ -42,7 +42,6 @@ void CrashChannel::RevokeDevice(const PciAddress&, const std::string&) {
 
 CrashWorld::CrashWorld(int first_end, int second_end)
     : second_end_(second_end), kernel_(MakeTestMachine(sysfs_)), store_(64) {
-  policy_->scrub = Scrub::kNone;
   Boot(first_end);
 }
 
@@ -77,7 +76,8 @@ void CrashWorld::Boot(int ends_at) {
                            .find_holders = [](const FileIdentity&) { return std::vector<FileHolder>(); },
                            .signals = signals_.get(),
                            .store = mortal_store_.get(),
-                           .distrust = distrust};
+                           .distrust = distrust,
+                           .read_policy = [this] { return policy_; }};
   broker_ = std::make_unique<Broker>(options, *mortal_kernel_, *scheduler_, *mortal_journal_, policy_);
   const absl::Status started = broker_->Start();
   if (!alive()) return Reboot();
@@ -116,6 +116,11 @@ void CrashWorld::Reboot() {
   ends_.push_back(life_->last());
   Boot(boots_ == 1 ? second_end_ : 0);
   if (on_reboot != nullptr && alive()) on_reboot();
+}
+
+void CrashWorld::Pass(absl::Duration time) {
+  scheduler_->Advance(time);
+  Settle();
 }
 
 void CrashWorld::Settle() {

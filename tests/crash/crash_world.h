@@ -49,6 +49,9 @@ class CrashWorld {
   // A new core on what the last one has left.
   void Boot(int ends_at);
 
+  // What the next core is started with.
+  void UsePolicy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
+
   // What counts of the journal is not what was written.
   void DamageJournal();
 
@@ -73,6 +76,7 @@ class CrashWorld {
   absl::Status Offer(CrashChannel& client, const std::string& name);
   // Lets everything happen that needs no time.
   void Settle();
+  void Pass(absl::Duration time);
 
   bool alive() const { return life_->alive(); }
   Broker& broker() { return *broker_; }
@@ -96,7 +100,7 @@ class CrashWorld {
   std::unique_ptr<SimKernel> kernel_;
   MemoryFdStore store_;
   std::map<SessionId, std::shared_ptr<CrashChannel>> clients_;
-  std::shared_ptr<OpenPolicy> policy_ = std::make_shared<OpenPolicy>();
+  std::shared_ptr<const Policy> policy_ = std::make_shared<OpenPolicy>();
 
   // A life's.
   std::unique_ptr<Life> life_;

@@ -92,6 +92,9 @@ class MortalKernel final : public Kernel {
   absl::Status WriteConfig(FdRef device, uint64_t offset, absl::Span<const uint8_t> bytes) override {
     return life_.Make("WriteConfig", [&] { return kernel_.WriteConfig(device, offset, bytes); });
   }
+  absl::Status ClearBar(FdRef device, int bar, Range range) override {
+    return life_.Make("ClearBar", [&] { return kernel_.ClearBar(device, bar, range); });
+  }
   absl::Status DisableInterrupts(FdRef device) override {
     return life_.Make("DisableInterrupts", [&] { return kernel_.DisableInterrupts(device); });
   }

@@ -29,8 +29,9 @@ UNIT
   truncate -s 4096 /run/p2pd-die-at
 }
 
-# The number of an ioctl, and its name.
+# The number of an ioctl, or what die_at.c has in its place, and its name.
 verbs=(
+  "1 a journal write"
   "3b8f IOMMU_IOAS_MAP_FILE"
   "3b86 IOMMU_IOAS_UNMAP"
   "3b81 IOMMU_IOAS_ALLOC"
@@ -39,6 +40,7 @@ verbs=(
   "3b78 VFIO_DEVICE_DETACH_IOMMUFD_PT"
   "3b76 VFIO_DEVICE_BIND_IOMMUFD"
   "3b6f VFIO_DEVICE_RESET"
+  "2 a policy reload"
 )
 
 die_at() { printf '%s\n\0' "$1" | dd of=/run/p2pd-die-at conv=notrunc status=none; }
@@ -55,6 +57,8 @@ kill_at() {
   local before
   before=$(restarts)
   die_at "$1 $2"
+  # p2pd may end under it.
+  if [ "$1" = 2 ]; then p2pctl policy reload || true; fi
   until_true restarted_since "$before" || return 1
   die_at "0 before"
   until_true is_active || return 1
@@ -80,13 +84,14 @@ check "the client is at it" until_true goes_on 0
 
 declare -A counts
 for ((kill = 0; kill < kills; ++kill)); do
-  if ((kill % (2 * ${#verbs[@]} + 1) == 2 * ${#verbs[@]})); then
+  turn=$((kill % (${#verbs[@]} + 1)))
+  if ((turn == ${#verbs[@]})); then
     name="at random"
     check "killed $name" kill_at_random
   else
-    read -r number call <<<"${verbs[kill % ${#verbs[@]}]}"
+    read -r number call <<<"${verbs[turn]}"
     side=before
-    ((kill / ${#verbs[@]} % 2 == 0)) || side=after
+    ((kill / (${#verbs[@]} + 1) % 2 == 0)) || side=after
     name="$side $call"
     check "killed $name" kill_at "$number" "$side"
   fi
