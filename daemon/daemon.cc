@@ -5,16 +5,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/base/thread_scheduler.h"
-#include "daemon/bus/denial_log.h"
+#include "daemon/bus/denial_reporter.h"
 #include "daemon/bus/event_log.h"
 #include "daemon/bus/reporter.h"
 #include "daemon/config/config_text.h"
@@ -91,37 +89,6 @@ void Stop(EventLoop& loop, Broker& broker, Server& server, Reporter& reporter, c
   NotifyStopping("is being started again");
   _exit(EXIT_SUCCESS);
 }
-
-// On the loop's thread.
-class DenialReporter {
- public:
-  explicit DenialReporter(EventLoop& loop) : loop_(loop) {}
-
-  void Note(const Denial& denial) {
-    for (const LogEntry& entry : log_.Note(denial, absl::Now())) Log(entry);
-    WaitForFlush();
-  }
-
- private:
-  // Without a timer the next refusal tells.
-  void WaitForFlush() {
-    const auto due = log_.due();
-    if (waiting_ || !due.has_value()) return;
-    auto timer = loop_.After(std::max(*due - absl::Now(), absl::ZeroDuration()), [this] {
-      waiting_ = false;
-      for (const LogEntry& entry : log_.Flush(absl::Now())) Log(entry);
-      WaitForFlush();
-    });
-    if (!timer.ok()) return;
-    timer_ = *std::move(timer);
-    waiting_ = true;
-  }
-
-  EventLoop& loop_;
-  DenialLog log_;
-  bool waiting_ = false;
-  EventLoop::Watch timer_;
-};
 
 // What an administrator can change while p2pd runs: the policy.
 void ReloadAll(EventLoop& loop, Broker& broker, Reporter& reporter) {

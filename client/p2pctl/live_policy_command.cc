@@ -12,6 +12,7 @@
 #include "client/p2pctl/names.h"
 #include "client/p2pctl/window.h"
 #include "daemon/base/errors.h"
+#include "policy/policy.h"
 
 namespace p2p::ctl {
 namespace {
@@ -23,18 +24,16 @@ absl::Status Wrong(absl::string_view what, absl::string_view hint) {
                          {.reason = p2pd::Reason::kInvalidArgument, .hint = std::string(hint)}, what);
 }
 
-absl::StatusOr<std::string> AsTyped(absl::string_view typed) { return std::string(typed); }
-
 absl::StatusOr<std::string> ActionText(absl::string_view typed) {
-  for (const char* action :
-       {"OBSERVE", "EXPORT", "EXPORT_CONTROL", "RECEIVE_FD", "MAP", "MAP_MEMORY", "DRIVE", "RESET", "ADMIN"}) {
-    if (typed == action) return std::string(typed);
+  for (int action = 1; action <= p2pd::kLastAction; ++action) {
+    if (typed == p2pd::ActionName(static_cast<p2pd::Action>(action))) return std::string(typed);
   }
   return Wrong(absl::StrCat("there is no action '", typed, "'"), "p2pd-policy(5) lists them: EXPORT, MAP, DRIVE, ...");
 }
 
 absl::StatusOr<std::string> AccessText(absl::string_view typed) {
-  if (typed == "READ" || typed == "WRITE" || typed == "READ_WRITE") return std::string(typed);
+  v1::Access access = v1::ACCESS_UNSPECIFIED;
+  if (v1::Access_Parse(std::string(typed), &access) && access != v1::ACCESS_UNSPECIFIED) return std::string(typed);
   return Wrong(absl::StrCat("--access: there is no '", typed, "'"), "write READ, WRITE or READ_WRITE");
 }
 

@@ -69,6 +69,8 @@ absl::StatusOr<std::string> ExportName(absl::string_view typed) {
   return NumberedName(typed, "exports", "an export's number");
 }
 
+absl::StatusOr<std::string> AsTyped(absl::string_view typed) { return std::string(typed); }
+
 absl::StatusOr<std::string> RevocableName(absl::string_view typed) {
   if (absl::StartsWith(typed, "sessions/")) return SessionName(typed);
   if (absl::StartsWith(typed, "exports/")) return ExportName(typed);

@@ -18,6 +18,9 @@ absl::StatusOr<std::string> OperationName(absl::string_view typed);
 absl::StatusOr<std::string> SessionName(absl::string_view typed);
 absl::StatusOr<std::string> ExportName(absl::string_view typed);
 
+// Of an option or operand that may be any text.
+absl::StatusOr<std::string> AsTyped(absl::string_view typed);
+
 // What can be revoked: "sessions/7" or "exports/12". A number alone could be either: InvalidArgument.
 absl::StatusOr<std::string> RevocableName(absl::string_view typed);
 

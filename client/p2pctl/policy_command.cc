@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/p2pctl/commands.h"
 #include "client/p2pctl/exit_status.h"
+#include "client/p2pctl/names.h"
 #include "daemon/base/default_policy.h"
 #include "daemon/base/errors.h"
 #include "google/protobuf/struct.pb.h"
@@ -19,8 +20,6 @@ namespace {
 
 using google::protobuf::ListValue;
 using google::protobuf::Struct;
-
-absl::StatusOr<std::string> AsPath(absl::string_view typed) { return std::string(typed); }
 
 void Set(Struct& object, const std::string& name, const std::string& text) {
   (*object.mutable_fields())[name].set_string_value(text);
@@ -148,12 +147,12 @@ std::vector<Command> PolicyCommands() {
            .help = "Read policies without p2pd: what is wrong with them, and who can reach what",
            .operand = Operand{.placeholder = "PATH",
                               .help = "Files or folders (default: what p2pd reads by default)",
-                              .parse = AsPath,
+                              .parse = AsTyped,
                               .any_number = true},
            .run = Check},
           {.name = "policy test",
            .help = "Try the expectations that are kept beside a policy",
-           .operand = Operand{.placeholder = "FILE", .help = "As in p2pd-policy(5): NAME.expect", .parse = AsPath},
+           .operand = Operand{.placeholder = "FILE", .help = "As in p2pd-policy(5): NAME.expect", .parse = AsTyped},
            .run = Test}};
 }
 

@@ -47,15 +47,16 @@ void Core::OnSignal(const PciAddress& address, DeviceSignal signal) {
 void Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
   const bool removal = std::exchange(device.removal_pending, false);
   const bool error = std::exchange(device.error_pending, false);
-  const bool end = std::exchange(device.end_pending, false);
+  auto end = std::exchange(device.end_pending, std::nullopt);
   if (device.vfio != nullptr && removal) {
     BeginRemoval(lock, device);  // takes everything with it
   } else if (device.vfio != nullptr && error) {
-    device.end_pending = end;
+    device.end_pending = std::move(end);
     BeginRepair(lock, device, /*turn_on=*/false);
-  } else if (end && device.view.driver.has_value()) {
+  } else if (end.has_value() && device.view.driver.has_value()) {
     RevokeOrder order = DriverEnd({device.view.address}, device.view.driver);
-    order.reason = "its driver ended during another operation";
+    order.kind = end->kind;
+    order.reason = std::move(end->reason);
     Revoke(lock, std::move(order));
   }
 }

@@ -86,6 +86,23 @@ TEST_F(DriverTest, ADeadDriversDeviceStopsAtOnceAndIsReset) {
   EXPECT_EQ(world_.broker->GetStatus().sessions, 1u);
 }
 
+// Others have their time to stop; whoever drove the device has none.
+TEST_F(DriverTest, ADeadDriversDeviceMastersNothingWhileItsUsersAreAskedToStop) {
+  world_.Drive(driver_, CoreWorld::kExporter);
+  world_.Drive(other_, CoreWorld::kEngine);
+  const ExportView window = world_.Export(other_, CoreWorld::kExporter, {0, kMiB});
+  world_.Map(other_, window.id, world_.Space(other_, CoreWorld::kEngine).id);
+  const FdRef device = driver_.channel->grants[0].second;
+  constexpr uint64_t kCommand = 4;
+  uint8_t command[2] = {6, 0};  // memory decode, bus master
+  ASSERT_TRUE(world_.kernel->WriteConfig(device, kCommand, command).ok());
+  world_.broker->EndSession(driver_.id, "hung up");
+  world_.scheduler.RunReady();
+  EXPECT_TRUE(world_.Reaches(CoreWorld::kEngine, CoreWorld::kExporter, 0)) << "nobody has been cut off yet";
+  ASSERT_TRUE(world_.kernel->ReadConfig(device, kCommand, absl::MakeSpan(command)).ok());
+  EXPECT_EQ(command[0], 2);
+}
+
 TEST_F(DriverTest, TheNextDriverReachesNothingOfTheLastOnes) {
   world_.Drive(driver_, CoreWorld::kEngine);
   const ExportView window = world_.Export(driver_, CoreWorld::kExporter, {0, kMiB});

@@ -87,7 +87,7 @@ void Core::WatchAge(const DeviceEntry& device) {
 void Core::TakeFromDriver(CoreLock& lock, DeviceEntry& device, OperationKind kind, const std::string& reason) {
   TellHolders(lock, device, reason);
   if (device.operation.has_value()) {
-    device.end_pending = true;
+    device.end_pending = {.kind = kind, .reason = reason};
     return;
   }
   RevokeOrder order = DriverEnd({device.view.address}, device.view.driver);

@@ -1,5 +1,6 @@
 // Another policy: what it does not allow is revoked, the rest is left alone, and nothing is half done.
 #include <algorithm>
+#include <cerrno>
 
 #include "daemon/base/errors.h"
 #include "daemon/core/testing/policy_world.h"
@@ -56,6 +57,14 @@ class PolicyReloadTest : public ::testing::Test {
     Ack(alice_);
     EXPECT_TRUE(outcome->has_value());
     return outcome->value_or(absl::DeadlineExceededError("the reload has not returned"));
+  }
+  OperationView ReloadReceipt() {
+    const Client root = world_.Connect(0);
+    OperationId last;
+    for (const OperationView& view : world_.broker->ListOperations(root.id)) {
+      if (view.kind == OperationKind::kPolicy) last = view.id;
+    }
+    return world_.broker->GetOperation(root.id, last).value_or(OperationView());
   }
 
   PolicyWorld rules_{Everything()};
@@ -160,6 +169,79 @@ TEST_F(PolicyReloadTest, AReloadInTheMiddleOfAResetRevokesWhatIsToComeBack) {
   EXPECT_TRUE(HisReached());
 }
 
+// She stops for the reset, and has not yet answered the reload: what she may not have any more stays away meanwhile.
+TEST_F(PolicyReloadTest, AResetDoesNotBringBackWhatIsStillToBeRevoked) {
+  const Client root = world_.Connect(0);
+  EXPECT_FALSE(world_.Try(&Broker::ResetDevice, root, ResetArgs(CoreWorld::kExporter)).has_value());
+  const auto reset_of = alice_.channel->quiesces.back().operation;
+  rules_.Write(Without("MAP", "alice"));
+  EXPECT_FALSE(rules_.TryReload().has_value());
+  world_.broker->AckQuiesce(alice_.id, reset_of);
+  Ack(bob_);
+  EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kExporter)->state, DeviceState::kReady);
+  EXPECT_FALSE(HersReached());
+  EXPECT_TRUE(HisReached());
+  Ack(alice_);
+  EXPECT_FALSE(HersReached());
+  const auto receipt = ReloadReceipt();
+  ASSERT_THAT(receipt.mappings, SizeIs(1));
+  EXPECT_EQ(receipt.mappings[0].state, MappingState::kRevoked);
+  EXPECT_THAT(receipt.mappings[0].reason, HasSubstr("rule \"no more\" (policy:2) denies it"));
+}
+
+// The reset has unmapped it before the reload, and would put it back.
+TEST_F(PolicyReloadTest, WhatAResetHasUnmappedAlreadyStaysAway) {
+  const std::string hers = AllowRule("hurry", "MAP", R"(subject { user: "alice" } limits { quiesce_deadline_ms: 1 })");
+  ASSERT_TRUE(rules_.Reload(hers + Everything()).ok());
+  const Client root = world_.Connect(0);
+  EXPECT_FALSE(world_.Try(&Broker::ResetDevice, root, ResetArgs(CoreWorld::kExporter)).has_value());
+  world_.scheduler.Advance(absl::Milliseconds(1));
+  EXPECT_FALSE(HersReached());
+  Ack(alice_);  // late, but before the others
+  rules_.Write(Without("MAP", "alice"));
+  EXPECT_FALSE(rules_.TryReload().has_value());
+  Ack(bob_);
+  EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kExporter)->state, DeviceState::kReady);
+  EXPECT_FALSE(HersReached());
+  EXPECT_TRUE(HisReached());
+  Ack(alice_);
+  EXPECT_FALSE(world_.broker->GetMapping(alice_.id, hers_.id).ok());
+}
+
+TEST_F(PolicyReloadTest, WhatCouldNotBeUnmappedIsNotBroughtBackByALaterReset) {
+  world_.kernel->FailNth(sim::Verb::kUnmap, 1, EIO);
+  const auto view = ReloadWithoutHerMap();
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(ReloadReceipt().state, OperationState::kFailed);
+  EXPECT_TRUE(HersReached()) << "the books say so, too: " << world_.broker->GetMapping(alice_.id, hers_.id).status();
+  const Client root = world_.Connect(0);
+  EXPECT_FALSE(world_.Try(&Broker::ResetDevice, root, ResetArgs(CoreWorld::kExporter)).has_value());
+  Ack(alice_);
+  Ack(bob_);
+  EXPECT_FALSE(HersReached());
+  EXPECT_FALSE(world_.broker->GetMapping(alice_.id, hers_.id).ok()) << "now it is gone";
+  EXPECT_TRUE(HisReached());
+}
+
+TEST_F(PolicyReloadTest, WhoDoesNotStopATransferIsCutOffWhenItsTimeIsOver) {
+  rules_.Write(Without("MAP", "alice"));
+  EXPECT_FALSE(rules_.TryReload().has_value());
+  ASSERT_THAT(alice_.channel->quiesces, SizeIs(1));
+  EXPECT_TRUE(HersReached()) << "she may end what she has begun";
+  const absl::Duration left = alice_.channel->quiesces[0].deadline - world_.scheduler.Now();
+  world_.scheduler.Advance(left - absl::Milliseconds(1));
+  EXPECT_TRUE(HersReached());
+  world_.scheduler.Advance(absl::Milliseconds(1));
+  EXPECT_FALSE(HersReached());
+  const auto receipt = ReloadReceipt();
+  EXPECT_EQ(receipt.state, OperationState::kSucceeded);
+  ASSERT_THAT(receipt.parties, SizeIs(1));
+  EXPECT_EQ(receipt.parties[0].answer, Answer::kForced);
+  // However late she stops, it does not come back.
+  Ack(alice_);
+  EXPECT_FALSE(HersReached());
+}
+
 TEST_F(PolicyReloadTest, ADriverThatFallsDuringAResetOfItsDeviceLosesItThen) {
   const Client root = world_.Connect(0);
   EXPECT_FALSE(world_.Try(&Broker::ResetDevice, root, ResetArgs(CoreWorld::kEngine)).has_value());
@@ -169,10 +251,58 @@ TEST_F(PolicyReloadTest, ADriverThatFallsDuringAResetOfItsDeviceLosesItThen) {
     world_.broker->AckQuiesce(alice_.id, notice.operation);
   };
   rules_.TryReload();
+  alice_.channel->grants.clear();  // she closes it, as she was told to
+  EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kEngine)->driver, alice_.id) << "the reset is not over";
   world_.broker->AckQuiesce(alice_.id, reset_of);
   world_.scheduler.RunReady();
   EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kEngine)->driver, std::nullopt);
+  EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kEngine)->state, DeviceState::kReady);
   EXPECT_FALSE(HersReached());
+  const auto refused = world_.Call(&Broker::OpenDevice, alice_, CoreWorld::kEngine);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kPolicy);
+}
+
+// Her device has been taken from her by the policy, whatever it was busy with at that time.
+TEST_F(PolicyReloadTest, TheReceiptOfADriverThatFellDuringAResetSaysThatItWasThePolicy) {
+  const Client root = world_.Connect(0);
+  EXPECT_FALSE(world_.Try(&Broker::ResetDevice, root, ResetArgs(CoreWorld::kEngine)).has_value());
+  rules_.Write(Without("DRIVE", "alice"));
+  rules_.TryReload();
+  alice_.channel->grants.clear();
+  for (const QuiesceNotice& asked : alice_.channel->quiesces) {
+    world_.broker->AckQuiesce(alice_.id, asked.operation);
+  }
+  world_.scheduler.RunReady();
+  const auto operations = world_.broker->ListOperations(root.id);
+  const auto taken = std::find_if(operations.begin(), operations.end(), [](const OperationView& view) {
+    return view.kind == OperationKind::kPolicy && view.device == CoreWorld::kEngine;
+  });
+  ASSERT_NE(taken, operations.end());
+  EXPECT_EQ(taken->state, OperationState::kSucceeded);
+}
+
+// What others have mapped of it goes with it, and the reset does not bring it back for a moment.
+TEST_F(PolicyReloadTest, WithAnExporterWhoseDriverFallsDuringAResetGoesWhatIsMappedOfIt) {
+  const Client carol = world_.Connect(1002);
+  world_.Drive(carol, CoreWorld::kExporter2);
+  const auto window = world_.Export(bob_, CoreWorld::kExporter2, {0, kMiB});
+  const auto space = world_.broker->GetMapping(bob_.id, his_.id)->address_space;
+  const auto mapping = world_.Map(bob_, window.id, space);
+  const auto reached = [&] { return world_.Reaches(CoreWorld::kEngine2, CoreWorld::kExporter2, 0); };
+  ASSERT_TRUE(reached());
+  const Client root = world_.Connect(0);
+  EXPECT_FALSE(world_.Try(&Broker::ResetDevice, root, ResetArgs(CoreWorld::kExporter2)).has_value());
+  const auto reset_of = bob_.channel->quiesces.back().operation;
+  rules_.Write(Without("DRIVE", "1002"));
+  EXPECT_FALSE(rules_.TryReload().has_value());
+  world_.broker->AckQuiesce(bob_.id, reset_of);
+  Ack(carol);
+  EXPECT_FALSE(reached());
+  EXPECT_EQ(world_.broker->GetDevice(CoreWorld::kExporter2)->driver, std::nullopt);
+  Ack(bob_);
+  EXPECT_FALSE(world_.broker->GetMapping(bob_.id, mapping.id).ok());
+  EXPECT_FALSE(world_.broker->GetExport(bob_.id, window.id).ok());
+  EXPECT_TRUE(HisReached()) << "the other exporter's is still his";
 }
 
 // The groups of a session are those of its beginning: what was judged is what is done, and judged again.

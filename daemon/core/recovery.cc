@@ -337,7 +337,10 @@ void Recovery::AdoptOperation(const JournalOperation& row) {
                     .started = absl::Now()};
   if (!row.devices.empty()) operation.view.device = row.devices.front();
   for (const MappingId id : row.mappings) {
-    if (MappingEntry* mapping = tables.FindMapping(id)) mapping->operation = row.id;
+    MappingEntry* mapping = tables.FindMapping(id);
+    if (mapping == nullptr) continue;
+    mapping->operation = row.id;
+    if (!row.over && !row.restore) mapping->ending = row.reason;
   }
   if (row.over) {
     for (const auto& party : row.parties) {

@@ -41,7 +41,7 @@ absl::StatusOr<Grounds> Rejudging::Judge(const SessionEntry& owner, uint64_t byt
 
 void Rejudging::JudgeDrivers() {
   for (const auto& [address, device] : core_.tables.devices) {
-    if (!device.view.driver.has_value() || device.end_pending) continue;
+    if (!device.view.driver.has_value() || device.end_pending.has_value()) continue;
     const SessionEntry* owner = LivingOwner(core_.tables, *device.view.driver);
     if (owner == nullptr) continue;
     auto grounds = Judge(*owner, 0, {{.action = Action::kDrive, .exporter = &device}});
@@ -179,7 +179,7 @@ RevokeOrder Rejudging::Commit(CoreLock& lock, OperationKind kind) {
   for (const auto& [id, fall] : exports_) {
     const ExportEntry& entry = core_.tables.exports.at(id);
     const auto& device = core_.tables.devices.at(entry.view.window.device);
-    if (device.end_pending) continue;  // goes with its device
+    if (device.end_pending.has_value()) continue;  // goes with its device
     exports.insert(id);
     mappings.insert(entry.mappings.begin(), entry.mappings.end());
   }

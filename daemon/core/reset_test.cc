@@ -95,6 +95,14 @@ TEST_F(ResetTest, AReadyOfAnOlderGenerationIsRefused) {
   EXPECT_EQ(Device().state, DeviceState::kAwaitingDriver);
 }
 
+TEST_F(ResetTest, OnlyTheDriverSaysThatItsDeviceIsReady) {
+  Begin();
+  Ack(importer_);
+  const auto refused = world_.Call(&Broker::DeviceReady, importer_, CoreWorld::kExporter, Device().generation);
+  EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kNotOwner);
+  EXPECT_EQ(Device().state, DeviceState::kAwaitingDriver);
+}
+
 TEST_F(ResetTest, TheGenerationGrowsBeforeAnythingIsAsked) {
   const uint64_t before = Device().generation;
   Begin();
@@ -125,6 +133,18 @@ TEST_F(ResetTest, ALateAckBringsTheMappingsBack) {
   EXPECT_EQ(Mapping().state, MappingState::kActive);
   EXPECT_EQ(Mapping().iova, mapping_.iova);
   EXPECT_EQ(importer_.channel->resumes.size(), 1u);
+}
+
+// Its end is under way: what came back now could be used until that has got to it.
+TEST_F(ResetTest, ALateAckOfASessionThatHasEndedSinceBringsNothingBack) {
+  Begin();
+  world_.scheduler.Advance(absl::Seconds(3));
+  Ready(driver_);
+  const int maps = world_.kernel->CallCount(sim::Verb::kMapFile);
+  world_.broker->AckQuiesce(importer_.id, importer_.channel->quiesces.back().operation);
+  world_.broker->EndSession(importer_.id, "killed");
+  world_.scheduler.RunReady();
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kMapFile), maps);
 }
 
 TEST_F(ResetTest, AnAckForAnOlderResetBringsNothingBack) {
@@ -278,6 +298,17 @@ TEST_F(ResetTest, OfVeryManyMappingsEachIsUnmappedAndComesBackAtItsOwnIova) {
     ASSERT_TRUE(now.ok());
     EXPECT_EQ(now->state, MappingState::kActive);
     EXPECT_EQ(now->iova, mapping.iova);
+  }
+}
+
+TEST_F(ResetTest, OfVeryManyMappingsEachIsCutOff) {
+  std::vector<MappingView> many;
+  for (int i = 0; i < 200; ++i) many.push_back(world_.Map(importer_, window_.id, space_.id));
+  Begin();
+  world_.scheduler.Advance(absl::Seconds(3));
+  EXPECT_FALSE(Reaches());
+  for (const MappingView& mapping : many) {
+    EXPECT_EQ(world_.broker->GetMapping(importer_.id, mapping.id)->state, MappingState::kSuspended);
   }
 }
 

@@ -60,7 +60,7 @@ void Core::RestoreSome(OperationId id, absl::Span<const MappingId> mappings) {
 
 void Core::PrepareRestore(MappingId mapping, std::vector<Restoring>& work) {
   MappingEntry* entry = tables.FindMapping(mapping);
-  if (entry == nullptr || entry->view.state == MappingState::kLost) return;
+  if (entry == nullptr || entry->ending.has_value() || entry->view.state == MappingState::kLost) return;
   const SessionEntry* owner = tables.FindSession(entry->view.session);
   if (owner == nullptr || owner->ended) return;  // its end takes the mapping
   work.push_back({.mapping = mapping,

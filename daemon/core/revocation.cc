@@ -56,6 +56,9 @@ OperationId Core::Revoke(CoreLock& lock, RevokeOrder order) {
     if (entry == nullptr) continue;
     entry->operation = id;
     if (operation.order.recorded) entry->view.operation = id;
+    if (operation.order.restore) continue;
+    const auto own = operation.order.reasons.find(mapping);
+    entry->ending = own == operation.order.reasons.end() ? operation.order.reason : own->second;
   }
   for (ExportId source : operation.order.exports) {
     ExportEntry& entry = tables.exports.at(source);
@@ -162,9 +165,8 @@ void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
   }
   entry->live = entry->uncertain = false;
   entry->phase = JournalMapping::Phase::kUnmapped;
-  if (!operation.order.restore) {
-    const auto own = operation.order.reasons.find(done.mapping);
-    Drop(*entry, own == operation.order.reasons.end() ? operation.order.reason : own->second);
+  if (!operation.order.restore || entry->ending.has_value()) {
+    Drop(*entry, entry->ending.value_or(operation.order.reason));
   } else if (const auto next = Next(entry->view.state, MappingEvent::kUnmappedForReset)) {
     entry->view.state = *next;
     entry->view.state_reason = operation.order.reason;

@@ -152,7 +152,7 @@ void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& 
     if (device.view.driver != id) continue;
     // A device in the middle of an operation is ended when that is over.
     if (device.operation.has_value()) {
-      device.end_pending = true;
+      device.end_pending = {.reason = "its driver ended during another operation"};
     } else {
       driven.push_back(address);
     }

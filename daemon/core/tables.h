@@ -69,6 +69,12 @@ struct ContextEntry {
   std::string fd_name;
 };
 
+// A driver whose right ends when the operation on its device is over.
+struct PendingEnd {
+  OperationKind kind = OperationKind::kDriverEnd;
+  std::string reason;
+};
+
 struct DeviceEntry {
   SysfsDevice sysfs;
   DeviceView view;
@@ -79,7 +85,7 @@ struct DeviceEntry {
   bool answered = false;                                      // its driver knows of it
   std::optional<OperationId> operation;                       // the one that runs on it
   std::optional<OperationId> resume;                          // whose parties wait for it to be READY
-  bool end_pending = false;                                   // its driver ended while an operation ran
+  std::optional<PendingEnd> end_pending;                      // its driver ended while an operation ran
   bool error_pending = false;                                 // it told of an error meanwhile
   bool removal_pending = false;                               // the kernel wants it back, likewise
   bool scrubbed = false;                                      // reset since its last driver
@@ -142,6 +148,7 @@ struct MappingEntry {
   Moment granted;
   Quota::Charge charge;
   Quota::Charge bytes_charge;
+  std::optional<std::string> ending;  // why it is being taken away for good: nothing brings it back
 };
 
 // What is to be taken away, and what is to happen then. See revocation.cc.

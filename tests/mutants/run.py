@@ -4,11 +4,13 @@
 usage: tests/mutants/run.py [--tree DIR] [--disk-cache DIR] [NAME...]
 
 A patch begins with "what: ..." and "caught by: TARGET..."; the diff follows. A mutant is caught when its
-tests build and fail. One that does not apply, does not build, or passes every test is a failure.
+tests build and fail; by which of their cases is said below it. One that does not apply, does not build, or
+passes every test is a failure.
 """
 
 import argparse
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 TESTS_FAILED = 3  # bazel test's exit code for "built, but a test failed"
+CASES_SHOWN = 3
 
 
 def read(patch):
@@ -37,17 +40,30 @@ def apply(tree, patch, reverse=False):
         return subprocess.run(command, cwd=tree, stdin=text, stdout=subprocess.DEVNULL).returncode == 0
 
 
+def failed_cases(tree, targets):
+    cases = []
+    for target in targets:
+        for log in sorted((tree / "bazel-testlogs" / target.lstrip("/").replace(":", "/")).rglob("test.log")):
+            text = log.read_text(errors="replace")
+            cases += re.findall(r"^\[  FAILED  \] ([^\s,]+)", text, re.MULTILINE)
+            ended = re.findall(r"^\[ .* \] ([^\s,]+) \(\d+ ms\)$", text, re.MULTILINE)
+            begun = re.findall(r"^\[ RUN      \] (\S+)$", text, re.MULTILINE)
+            cases += [f"{case}, which did not end" for case in begun[-1:] if case not in ended]
+    return [case for case in dict.fromkeys(cases) if "." in case]
+
+
 def try_mutant(tree, patch, cache):
     what, targets = read(patch)
     if not apply(tree, patch):
-        return what, "DOES NOT APPLY"
+        return what, "DOES NOT APPLY", []
     try:
         status = subprocess.run(["bazel", "test", f"--disk_cache={cache}", "--noshow_progress", "--test_output=summary",
                                  "--test_summary=none", *targets], cwd=tree, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL).returncode
     finally:
         apply(tree, patch, reverse=True)
-    return what, {0: "SURVIVED", TESTS_FAILED: "caught"}.get(status, f"DOES NOT BUILD (bazel: {status})")
+    verdict = {0: "SURVIVED", TESTS_FAILED: "caught"}.get(status, f"DOES NOT BUILD (bazel: {status})")
+    return what, verdict, failed_cases(tree, targets) if verdict == "caught" else []
 
 
 def main():
@@ -63,9 +79,13 @@ def main():
     caught = 0
     for patch in patches:
         start = time.monotonic()
-        what, verdict = try_mutant(arguments.tree, patch, arguments.disk_cache)
+        what, verdict, cases = try_mutant(arguments.tree, patch, arguments.disk_cache)
         caught += verdict == "caught"
         print(f"{patch.stem:26} {verdict:10} {time.monotonic() - start:4.0f} s  {what}", flush=True)
+        for case in cases[:CASES_SHOWN]:
+            print(f"  by {case}", flush=True)
+        if len(cases) > CASES_SHOWN:
+            print(f"  and {len(cases) - CASES_SHOWN} more", flush=True)
     print(f"{caught} of {len(patches)} mutants caught")
     return 0 if patches and caught == len(patches) else 1
 

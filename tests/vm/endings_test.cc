@@ -5,72 +5,26 @@
 #include <linux/pci_regs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "client/error.h"
 #include "daemon/base/errors.h"
-#include "daemon/kernel/linux_kernel.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/vm/devices.h"
-#include "tests/vm/real_p2pd.h"
+#include "tests/vm/engine_test.h"
 
 namespace p2pd::vm {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kNvme[] = "0000:01:00.0";
 constexpr char kTwin[] = "0000:05:00.0";  // e1000e: its packet memory is in BAR 0
-constexpr char kEngine[] = "0000:00:10.0";
 constexpr char kManaged[] = "0000:01:00.0,0000:05:00.0,0000:05:00.1,0000:00:10.0";
 constexpr uint64_t kTwinMemory = 64 << 10;
-constexpr uint64_t kMemoryIova = 0x100000;
-constexpr uint64_t kWindowIova = 0x4000000;
-constexpr uint64_t kWindowLength = 32 << 10;
-constexpr auto kPatience = std::chrono::seconds(60);
-
-std::string Name(const std::string& bdf) { return "devices/" + bdf; }
-
-// Looks again and again; whether it came true.
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
-// What the kernel says from now on.
-class KernelLog {
- public:
-  KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) { lseek(fd_.get(), 0, SEEK_END); }
-
-  // Whether a new line has all of these words.
-  bool Says(const std::vector<std::string>& words) {
-    char record[8192];
-    for (ssize_t size; (size = read(fd_.get(), record, sizeof(record))) > 0;) {
-      const std::string line(record, size);
-      const auto there = [&](const std::string& word) { return line.find(word) != std::string::npos; };
-      if (std::all_of(words.begin(), words.end(), there)) return true;
-    }
-    return false;
-  }
-
- private:
-  UniqueFd fd_;
-};
 
 // A fatal error of the device, as if its hardware had told of one (drivers/pci/pcie/aer_inject.c).
 void InjectFatalError(const PciAddress& device) {
@@ -95,60 +49,9 @@ class HiddenNode {
   const std::string hidden_;
 };
 
-// The right to drive a device, with a copy of its fd.
-struct Driven {
-  Driven(Kernel& kernel, p2p::Session& session, const std::string& bdf)
-      : right(session.OpenDevice(Name(bdf)).value()), device(kernel, UniqueFd(dup(right.fd()))) {
-    EXPECT_EQ(right.Ready(right.info().generation()), absl::OkStatus());
-  }
-
-  p2p::Device right;
-  DmaEngine device;  // or any other
-};
-
-class EndingsTest : public ::testing::Test {
+class EndingsTest : public EngineTest {
  protected:
-  void SetUp() override {
-    engine_.emplace(kernel_, *user_, kEngine);
-    space_.emplace(user_->CreateAddressSpace({Name(kEngine)}).value());
-    memory_.emplace(p2p::SealedMemory::Create("memory", 2 * kPage).value());
-    memory_mapping_.emplace(user_->MapMemory(*memory_, *space_, {.iova = kMemoryIova}).value());
-  }
-
-  void Send(const std::vector<uint8_t>& bytes) {
-    std::copy(bytes.begin(), bytes.end(), memory_->data());
-    engine_->device.CopyPage(kMemoryIova, kWindowIova);
-  }
-
-  // The engine's writes to the window go nowhere: the IOMMU stops them, and says so.
-  void ExpectStopped() {
-    KernelLog log;  // ten faults in five seconds are told at most
-    EXPECT_TRUE(Eventually([&] {
-      Send(Pattern(99));
-      return log.Says({"DMAR", "[0000:00:10.0]", "fault addr 0x4000"});
-    })) << "the IOMMU let the engine through";
-  }
-
-  p2p::v1::Device::State StateOf(const std::string& bdf) { return user_->GetDevice(Name(bdf)).value().state(); }
-
-  // The operation of that kind; of the device, where one is named.
-  p2p::v1::Operation Receipt(p2p::v1::Operation::Kind kind, const std::string& device = "") {
-    p2p::v1::Operation found;
-    const auto operations = user_->ListOperations().value();
-    for (const auto& operation : operations) {
-      if (operation.kind() == kind && (device.empty() || operation.device() == device)) found = operation;
-    }
-    return user_->GetOperation(found.name()).value_or(found);
-  }
-
-  LinuxKernel kernel_;
-  const RealP2pd p2pd_ = RealP2pd(kManaged);
-  std::unique_ptr<p2p::Session> driver_ = p2pd_.Connect("driver");
-  std::unique_ptr<p2p::Session> user_ = p2pd_.Connect("user");
-  std::optional<Driven> engine_;
-  std::optional<p2p::AddressSpace> space_;
-  std::optional<p2p::SealedMemory> memory_;
-  std::optional<p2p::Mapping> memory_mapping_;
+  EndingsTest() : EngineTest(kManaged) {}
 };
 
 TEST_F(EndingsTest, WhatWasAcquiredForATimeIsUnmappedWhenItIsOver) {

@@ -10,18 +10,11 @@
 namespace p2pd::vm {
 namespace {
 
-// The VM's host bridge is none of those that are known to pass requests between devices.
-constexpr char kPolicy[] = R"(
-rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP_MEMORY, RESET, ADMIN] }
-rule { name: "map" effect: ALLOW action: MAP unsupported_path: true }
-rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } }
-)";
-
 // p2pd wants its policy to be nobody else's to write.
-bench::Folder MakeFolder() {
+bench::Folder MakeFolder(const std::string& policy) {
   auto folder = bench::Folder::Create();
   EXPECT_TRUE(folder.ok()) << folder.status();
-  EXPECT_TRUE(folder->Write("policy", kPolicy).ok());
+  EXPECT_TRUE(folder->Write("policy", policy).ok());
   return *std::move(folder);
 }
 
@@ -36,7 +29,8 @@ bench::Process Start(const bench::Folder& folder, const std::string& managed) {
 
 }  // namespace
 
-RealP2pd::RealP2pd(const std::string& managed) : folder_(MakeFolder()), process_(Start(folder_, managed)) {}
+RealP2pd::RealP2pd(const std::string& managed, const std::string& policy)
+    : folder_(MakeFolder(policy)), process_(Start(folder_, managed)) {}
 
 std::unique_ptr<p2p::Session> RealP2pd::Connect(const std::string& name,
                                                 std::function<void(p2p::QuiesceRequest)> on_quiesce) const {
