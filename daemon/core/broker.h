@@ -204,10 +204,12 @@ class Broker {
   void RevokeExport(SessionId session, const std::string& request_id, ExportId id, const std::string& reason,
                     Done<OperationView> done);
   // Reads the policy again, all or nothing: an error leaves the one that is in force. Answers when what it does not
-  // allow any more is revoked. A dry run changes nothing, and tells what would be revoked.
+  // allow any more is revoked. A dry run changes nothing, and tells what would be revoked. Needs ADMIN, but of root.
   void ReloadPolicy(SessionId session, const std::string& request_id, bool dry_run, Done<ReloadView> done);
   // The same for p2pd itself, which no policy judges.
   void Reload(Done<ReloadView> done);
+  // Whether this peer may have the policy read again. Errors: PermissionDenied.
+  absl::Status CheckReload(const PeerIdentity& peer) const;
   // What the policy says to such a request. Errors: PermissionDenied (about another, by one who may not administer),
   // NotFound.
   absl::StatusOr<ExplanationView> ExplainPolicy(SessionId viewer, const ExplainArgs& args) const;
