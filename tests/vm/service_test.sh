@@ -87,6 +87,24 @@ check "a member may not set the log level" refuses as_member busctl set-property
 check "root may" busctl set-property org.p2pd.Broker1 /org/p2pd/Broker1 org.p2pd.Broker1.Manager LogLevel s debug
 check "and reads it" test "$(bus_property /org/p2pd/Broker1 Manager LogLevel)" = 's "debug"'
 
+generation() { bus_property /org/p2pd/Broker1 Manager PolicyGeneration; }
+says() { journalctl --sync && journalctl -u p2pd.service | grep -qF "$1"; }
+before=$(generation)
+mv /etc/p2pd/policy.d/members.textproto /run/members.textproto
+echo 'rule { nme: "x" }' >/etc/p2pd/policy.d/members.textproto
+check "a policy with a mistake cannot be loaded" refuses systemctl reload p2pd.service
+check "the journal says where it is" says members.textproto:1:8
+check "the policy of before stays" test "$(generation)" = "$before"
+check "and p2pd goes on" as_member p2pctl status
+echo 'rule { name: "nobody" effect: DENY }' >/etc/p2pd/policy.d/members.textproto
+check "one that lets nobody do anything is loaded" systemctl reload p2pd.service
+check "and is in force by then" refuses as_member p2pctl policy reload
+check "root may not reset either" refuses call_manager ResetDevice s devices/0000:01:00.0
+mv /run/members.textproto /etc/p2pd/policy.d/members.textproto
+check "root replaces it all the same" systemctl reload p2pd.service
+check "which counts as another" test "$(generation)" = "t $((${before#t } + 2))"
+check "and is in force, too" call_manager ResetDevice s devices/0000:01:00.0
+
 check "the journal has the reset, with its device" logged ef0e4a7b1ed8457c90567ba0ea73082f \
   '"P2PD_DEVICE":"devices/0000:01:00.0"'
 check "and the denial, with the user" logged 7cdb85fc603d4ca19dd1183952475754 '"P2PD_UID":"65534"'
