@@ -42,6 +42,7 @@ absl::StatusOr<Said> Read(FdRef fd) {
 TEST(CorruptionTest, EveryBitOfALiveJournalCountsOrMakesNoDifference) {
   Scenario scenario(0, 0);
   scenario.Begin();
+  scenario.MapMore(50);
   ASSERT_FALSE(HasFailure());
   const LiveJournal journal = scenario.world().Journal();
   const Said said = *Read(journal.fd());
@@ -73,6 +74,7 @@ TEST(CorruptionTest, NoSuccessorGrantsMoreForIt) {
   for (size_t i = 0; i < successors; ++i) {
     Scenario scenario(0, 0);
     scenario.Begin();
+    scenario.MapMore(50);
     CrashWorld& world = scenario.world();
     {
       const LiveJournal journal = world.Journal();

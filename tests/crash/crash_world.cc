@@ -57,6 +57,10 @@ void CrashChannel::RequestQuiesce(const QuiesceNotice& notice) {
   if (world_.alive()) world_.broker_->AckQuiesce(session, notice.operation);
 }
 
+void CrashChannel::Resume(const ResumeNotice& notice) {
+  if (world_.alive()) resumed.insert(notice.operation);
+}
+
 void CrashChannel::RevokeDevice(const PciAddress&, const std::string&) {
   if (world_.alive()) grants.clear();
 }

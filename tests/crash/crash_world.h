@@ -27,13 +27,14 @@ class CrashChannel final : public SessionChannel {
 
   absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) override;
   void RequestQuiesce(const QuiesceNotice& notice) override;
-  void Resume(const ResumeNotice&) override {}
+  void Resume(const ResumeNotice& notice) override;
   void RevokeDevice(const PciAddress& device, const std::string& reason) override;
   UniqueFd Lifeline() override { return std::move(*Duplicate(lifeline_)); }
   void End(const std::string&) override {}
 
   SessionId session;
   std::map<std::string, UniqueFd> grants;  // by the request that they are of
+  std::set<OperationId> resumed;           // for which it was told to go on
 
  private:
   CrashWorld& world_;

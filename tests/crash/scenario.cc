@@ -88,6 +88,12 @@ void Scenario::Begin() {
   Offers();
 }
 
+void Scenario::MapMore(int count) {
+  const ExportView window =
+      Granted("CreateExport", world_.Ask(*client_, Next(), &Broker::CreateExport, SlotOf(8), Terms()));
+  for (int i = 0; i < count; ++i) Map(window.id, 8);
+}
+
 void Scenario::Run() {
   Begin();
   Ends();
@@ -156,6 +162,7 @@ void Scenario::Resets() {
   EXPECT_EQ(view.state, DeviceState::kAwaitingDriver);
   EXPECT_EQ(view.driver, driver_->session);
   Granted("DeviceReady", world_.Ask(*driver_, Next(), &Broker::DeviceReady, CoreWorld::kExporter, view.generation));
+  EXPECT_TRUE(client_->resumed.contains(reset.id)) << "it stopped, and was never told to go on";
   Check();
 }
 
@@ -192,6 +199,18 @@ void Scenario::Ends() {
   first_map_.reset();
   driver_->grants.clear();
   Granted("CloseDevice", world_.Ask(*driver_, Next(), &Broker::CloseDevice, CoreWorld::kExporter));
+  HaveGone();
+  // Of a device that nobody drives: after a reset it is ready at once.
+  const ExportView undriven =
+      Granted("CreateExport", world_.Ask(*client_, Next(), &Broker::CreateExport, SlotOf(7), Terms()));
+  const MappingView passing = Map(undriven.id, 7);
+  const OperationView reset =
+      Granted("ResetDevice", world_.Ask(*client_, Next(), &Broker::ResetDevice, ResetArgs(CoreWorld::kExporter)));
+  EXPECT_TRUE(client_->resumed.contains(reset.id)) << "it stopped, and was never told to go on";
+  Check();
+  WillGo({passing.id});
+  first_map_.reset();
+  Granted("DeleteExport", world_.Ask(*client_, Next(), &Broker::DeleteExport, undriven.id));
   HaveGone();
   Drive(*driver_, CoreWorld::kExporter);
   const ExportView window =

@@ -27,6 +27,8 @@ class Scenario {
   void Run();
   // The first part of that: everything is granted.
   void Begin();
+  // After Begin: so many mappings more.
+  void MapMore(int count);
   CrashWorld& world() { return world_; }
 
   // What was answered is there and reached, and nothing else is.

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/crash/crash_world.h"
@@ -55,6 +57,29 @@ TEST_F(SuccessorTest, AnExportStillEndsInTime) {
   EXPECT_TRUE(Reaches());
   world_.Pass(absl::Hours(1));
   EXPECT_FALSE(Reaches());
+}
+
+TEST_F(SuccessorTest, WhatCouldNotBeUnmappedIsNotBroughtBackByAReset) {
+  Map(Terms());
+  const MappingId mapping = world_.broker().ListMappings(client_->session).front().id;
+  world_.kernel().FailNth(sim::Verb::kUnmap, 1, EIO);
+  EXPECT_FALSE(Ask(&Broker::Unmap, mapping).ok());
+  world_.Boot(0);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(world_.broker().ListMappings(client_->session).size(), 1u) << "the books say so, too";
+  EXPECT_TRUE(Ask(&Broker::ResetDevice, ResetArgs(CoreWorld::kExporter)).ok());
+  EXPECT_FALSE(Reaches());
+  EXPECT_TRUE(world_.broker().ListMappings(client_->session).empty());
+}
+
+TEST_F(SuccessorTest, AnExportWhoseEndFailedIsEndedByTheNext) {
+  const ExportView source = Map(Terms());
+  world_.kernel().FailNth(sim::Verb::kUnmap, 1, EIO);
+  EXPECT_EQ(Ask(&Broker::DeleteExport, source.id)->state, OperationState::kFailed);
+  EXPECT_TRUE(Reaches());
+  world_.Boot(0);
+  EXPECT_FALSE(Reaches());
+  EXPECT_TRUE(world_.broker().ListExports(client_->session).empty());
 }
 
 // Its answer may have got lost with p2pd.

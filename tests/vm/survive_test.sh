@@ -21,6 +21,8 @@ rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } }
 POLICY
   cat >/etc/p2pd/p2pd.conf <<'CONFIG'
 managed_devices: ["0000:01:00.0", "0000:02:00.0", "0000:00:10.0"]
+# A round of the client takes its time on an emulated machine; it has to end before it can stop.
+deadlines { quiesce: "30s" }
 CONFIG
   mkdir -p /run/systemd/system/p2pd.service.d
   cat >/run/systemd/system/p2pd.service.d/survive.conf <<'UNIT'
