@@ -18,6 +18,8 @@ class Glob {
   bool Matches(absl::string_view text) const;
   // Whether it matches some text whose n-th character is one of the n-th set's.
   bool CanMatch(const std::vector<absl::string_view>& sets) const;
+  // What all that it matches begins with.
+  absl::string_view Beginning() const { return absl::string_view(pattern_).substr(0, pattern_.find_first_of("*?")); }
   const std::string& pattern() const { return pattern_; }
   auto operator<=>(const Glob&) const = default;
 

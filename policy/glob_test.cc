@@ -30,6 +30,13 @@ TEST(GlobTest, EveryOtherCharacterStandsForItself) {
   EXPECT_FALSE(Glob("A").Matches("a"));
 }
 
+TEST(GlobTest, KnowsWhatAllThatItMatchesBeginsWith) {
+  EXPECT_EQ(Glob("worker-?.service").Beginning(), "worker-");
+  EXPECT_EQ(Glob("0000:3a:*").Beginning(), "0000:3a:");
+  EXPECT_EQ(Glob("*.scope").Beginning(), "");
+  EXPECT_EQ(Glob("spdk.service").Beginning(), "spdk.service");
+}
+
 TEST(GlobTest, ManyStarsTakeNoExponentialTime) {
   std::string pattern;
   for (int i = 0; i < 200; ++i) pattern += "*a";

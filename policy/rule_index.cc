@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
-#include <tuple>
+#include <functional>
+#include <iterator>
+#include <string_view>
 
 namespace p2pd {
 namespace {
@@ -26,58 +27,14 @@ uint8_t WeightOf(Matcher matcher) {
 
 uint8_t* BytesOf(std::vector<uint64_t>& words) { return reinterpret_cast<uint8_t*>(words.data()); }
 
-// What can be looked up: kinds of keys do not meet in one map.
+// What can be looked up: keys of different sorts do not meet, but for beginnings of texts, which are hashed. Whatever
+// is found is tried, so that a key too many costs only time.
 uint64_t UserKey(uint32_t uid) { return uid; }
 uint64_t GroupKey(uint32_t gid) { return uint64_t{1} << 32 | gid; }
 uint64_t AddressKey(const PciAddress& at) {
   return uint64_t{at.domain} << 16 | uint64_t{at.bus} << 8 | uint64_t{at.device} << 3 | at.function;
 }
 uint64_t IdKey(uint16_t vendor, uint16_t device) { return uint64_t{1} << 56 | uint64_t{vendor} << 16 | device; }
-
-// The keys of the devices that a match can match; false if there is no such list.
-bool AddDeviceKeys(const DeviceMatch& match, std::vector<uint64_t>& keys) {
-  if (!match.NamesDevices() || !match.address_globs.empty() || !match.classes.empty()) return false;
-  for (const DeviceIdPattern& id : match.ids) {
-    if (!id.vendor.has_value() || !id.device.has_value()) return false;
-    keys.push_back(IdKey(*id.vendor, *id.device));
-  }
-  for (const PciAddress& address : match.addresses) keys.push_back(AddressKey(address));
-  return std::all_of(match.sets.begin(), match.sets.end(), [&keys](const DeviceSet& set) {
-    return std::all_of(set.devices.begin(), set.devices.end(),
-                       [&keys](const DeviceMatch& device) { return AddDeviceKeys(device, keys); });
-  });
-}
-
-bool AddSubjectKeys(const SubjectMatch& match, std::vector<uint64_t>& keys) {
-  std::transform(match.users.begin(), match.users.end(), std::back_inserter(keys), UserKey);
-  std::transform(match.groups.begin(), match.groups.end(), std::back_inserter(keys), GroupKey);
-  return match.NamesPeople();
-}
-
-// nullopt: the condition must be tried for every request.
-std::optional<std::vector<uint64_t>> KeysOf(const Rule& rule, Matcher matcher) {
-  std::vector<uint64_t> keys;
-  bool listed = false;
-  if (matcher == Matcher::kSubject) listed = AddSubjectKeys(*rule.subject, keys);
-  if (matcher == Matcher::kExporter) listed = AddDeviceKeys(*rule.exporter, keys);
-  if (matcher == Matcher::kImporter) listed = AddDeviceKeys(*rule.importer, keys);
-  return listed ? std::optional(std::move(keys)) : std::nullopt;
-}
-
-std::vector<uint64_t> KeysOf(const RequestView& view, Matcher matcher) {
-  std::vector<uint64_t> keys;
-  if (matcher == Matcher::kSubject) {
-    const Subject& subject = view.request.subject;
-    keys = {UserKey(subject.uid), GroupKey(subject.gid)};
-    std::transform(subject.groups.begin(), subject.groups.end(), std::back_inserter(keys), GroupKey);
-  }
-  const std::optional<JudgedDevice>& device = matcher == Matcher::kExporter ? view.exporter : view.importer;
-  if ((matcher == Matcher::kExporter || matcher == Matcher::kImporter) && device.has_value()) {
-    const DeviceFacts& facts = device->facts();
-    keys = {AddressKey(facts.address), IdKey(facts.vendor, facts.device)};
-  }
-  return keys;
-}
 
 // Whether a request without this device is judged: then no key of it can be looked up.
 bool LacksDevice(const RequestView& view, Matcher matcher) {
@@ -120,6 +77,116 @@ bool Less(const Rule& a, const Rule& b, Matcher matcher) {
 
 }  // namespace
 
+// ---- Keys ------------------------------------------------------------------------------------------------
+
+// The keys of the requests that can meet a condition.
+class RuleIndex::RuleKeys {
+ public:
+  // nullopt: the condition must be tried for every request.
+  static std::optional<RuleKeys> Of(const Rule& rule, Matcher matcher) {
+    RuleKeys keys;
+    bool listed = false;
+    if (matcher == Matcher::kSubject) listed = keys.Add(*rule.subject);
+    if (matcher == Matcher::kExporter) listed = keys.Add(*rule.exporter);
+    if (matcher == Matcher::kImporter) listed = keys.Add(*rule.importer);
+    return listed ? std::optional(std::move(keys)) : std::nullopt;
+  }
+
+  std::vector<uint64_t> keys;
+  Prefixes prefixes;
+
+ private:
+  // All of a subject's parts are wanted: one of them is enough to look it up by.
+  bool Add(const SubjectMatch& match) {
+    std::transform(match.users.begin(), match.users.end(), std::back_inserter(keys), UserKey);
+    std::transform(match.groups.begin(), match.groups.end(), std::back_inserter(keys), GroupKey);
+    if (match.NamesPeople()) return true;
+    if (!match.units.empty()) return Add(Text::kUnit, match.units);
+    if (!match.user_units.empty()) return Add(Text::kUserUnit, match.user_units);
+    return !match.labels.empty() && Add(Text::kLabel, match.labels);
+  }
+
+  // Any of a device's parts is enough: each of them must be looked up.
+  bool Add(const DeviceMatch& match) {
+    if (!match.NamesDevices()) return false;
+    for (const DeviceIdPattern& id : match.ids) {
+      if (!id.vendor.has_value() || !id.device.has_value()) return false;
+      keys.push_back(IdKey(*id.vendor, *id.device));
+    }
+    for (const PciAddress& address : match.addresses) keys.push_back(AddressKey(address));
+    Add(Text::kAddress, match.address_globs);
+    if (!match.classes.empty()) Add(Text::kClass, match.classes);
+    return std::all_of(match.sets.begin(), match.sets.end(), [this](const DeviceSet& set) {
+      return std::all_of(set.devices.begin(), set.devices.end(),
+                         [this](const DeviceMatch& device) { return Add(device); });
+    });
+  }
+
+  // Only what begins as the pattern does can match it. Of a text that is not known nobody can tell.
+  bool Add(Text text, const std::vector<Glob>& globs) {
+    for (const Glob& glob : globs) {
+      const absl::string_view beginning = glob.Beginning();
+      keys.push_back(PrefixKey(text, beginning));
+      prefixes.emplace(text, beginning.size());
+    }
+    keys.push_back(UnknownKey(text));
+    return true;
+  }
+};
+
+// The keys that a request has. What cannot be told counts for a DENY only.
+class RuleIndex::RequestKeys {
+ public:
+  RequestKeys(const RequestView& view, const Kind& kind, Effect effect) : prefixes_(kind.prefixes), effect_(effect) {
+    const Subject& subject = view.request.subject;
+    if (kind.matcher == Matcher::kSubject) Add(subject);
+    if (kind.matcher == Matcher::kExporter && view.exporter.has_value()) Add(*view.exporter);
+    if (kind.matcher == Matcher::kImporter && view.importer.has_value()) Add(*view.importer);
+  }
+
+  std::vector<uint64_t> keys;
+
+ private:
+  void Add(const Subject& subject) {
+    keys = {UserKey(subject.uid), GroupKey(subject.gid)};
+    std::transform(subject.groups.begin(), subject.groups.end(), std::back_inserter(keys), GroupKey);
+    Add(Text::kUnit, subject.unit, !subject.unit.empty());
+    Add(Text::kUserUnit, subject.user_unit.value_or(""), subject.user_unit.has_value());
+    Add(Text::kLabel, subject.label, !subject.label.empty());
+  }
+
+  void Add(const JudgedDevice& device) {
+    const DeviceFacts& facts = device.facts();
+    keys = {AddressKey(facts.address), IdKey(facts.vendor, facts.device)};
+    Add(Text::kAddress, device.address(), /*known=*/true);
+    Add(Text::kClass, device.class_code(), facts.class_code.has_value());
+  }
+
+  void Add(Text text, absl::string_view value, bool known) {
+    if (prefixes_.empty()) return;
+    if (!known) {
+      if (effect_ == Effect::kDeny) keys.push_back(UnknownKey(text));
+      return;
+    }
+    for (auto prefix = prefixes_.lower_bound({text, 0});
+         prefix != prefixes_.end() && prefix->first == text && prefix->second <= value.size(); ++prefix) {
+      keys.push_back(PrefixKey(text, value.substr(0, prefix->second)));
+    }
+  }
+
+  const Prefixes& prefixes_;
+  const Effect effect_;
+};
+
+uint64_t RuleIndex::UnknownKey(Text text) { return uint64_t{1} << 62 | static_cast<uint64_t>(text); }
+
+uint64_t RuleIndex::PrefixKey(Text text, absl::string_view beginning) {
+  const size_t hash = std::hash<std::string_view>()({beginning.data(), beginning.size()});
+  return uint64_t{1} << 63 | (hash + static_cast<uint64_t>(text));
+}
+
+// ---- Conditions ------------------------------------------------------------------------------------------
+
 RuleIndex::RuleIndex(const std::vector<Rule>& rules, Effect effect) : effect_(effect) {
   for (size_t i = 0; i < rules.size(); ++i) {
     if (rules[i].effect == effect) rules_.push_back(i);
@@ -150,9 +217,10 @@ void RuleIndex::AddKind(const std::vector<Rule>& rules, Matcher matcher) {
 }
 
 void RuleIndex::AddKeys(const Rule& rule, uint32_t condition, Kind& kind) const {
-  const auto keys = KeysOf(rule, kind.matcher);
-  if (!keys.has_value()) return kind.unkeyed.push_back(condition);
-  for (uint64_t key : *keys) {
+  auto found = RuleKeys::Of(rule, kind.matcher);
+  if (!found.has_value()) return kind.unkeyed.push_back(condition);
+  kind.prefixes.merge(found->prefixes);
+  for (uint64_t key : found->keys) {
     std::vector<uint32_t>& conditions = kind.keyed[key];
     if (conditions.empty() || conditions.back() != condition) conditions.push_back(condition);
   }
@@ -183,7 +251,7 @@ void RuleIndex::Count(const std::vector<Rule>& rules, const Kind& kind, const Re
   for (uint32_t condition : kind.unkeyed) Try(rules, kind, condition, view, missed);
   if (kind.keyed.empty()) return;
   std::vector<bool> tried(kind.conditions.size());
-  for (uint64_t key : KeysOf(view, kind.matcher)) {
+  for (uint64_t key : RequestKeys(view, kind, effect_).keys) {
     const auto found = kind.keyed.find(key);
     if (found == kind.keyed.end()) continue;
     for (uint32_t condition : found->second) {

@@ -1,7 +1,7 @@
 // Judges a request against very many rules at once. Rules share most of their conditions, so each different condition
-// is tried once, and only if the request could meet it: by uid, gid, address and ids. A count for each rule says how
-// many of its conditions are missed; what reaches zero matches, and what comes nearest is known in passing. Says
-// exactly what trying every rule would say (tests/policy).
+// is tried once, and only if the request could meet it: by uid, gid, address, ids, and what patterns begin with. A
+// count for each rule says how many of its conditions are missed; what reaches zero matches, and what comes nearest is
+// known in passing. Says exactly what trying every rule would say (tests/policy).
 #ifndef P2PD_POLICY_RULE_INDEX_H_
 #define P2PD_POLICY_RULE_INDEX_H_
 
@@ -9,9 +9,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "policy/rule.h"
 
 namespace p2pd {
@@ -40,12 +43,22 @@ class RuleIndex {
     Bytes weights;                 // empty: see listed
   };
 
-  // The different conditions of one kind. Those that only certain requests can meet are found by their keys.
+  // What patterns are about.
+  enum class Text { kUnit, kUserUnit, kLabel, kAddress, kClass };
+  using Prefixes = std::set<std::pair<Text, size_t>>;  // how long the beginnings of patterns are
+  class RuleKeys;
+  class RequestKeys;
+  static uint64_t UnknownKey(Text text);  // of texts that are not known
+  static uint64_t PrefixKey(Text text, absl::string_view beginning);
+
+  // The different conditions of one kind. Those that only certain requests can meet are found by the keys that those
+  // have; what is found is tried.
   struct Kind {
     Matcher matcher = Matcher::kAction;
     std::vector<Condition> conditions;
     std::vector<uint32_t> unkeyed;
     std::unordered_map<uint64_t, std::vector<uint32_t>> keyed;
+    Prefixes prefixes;
   };
 
   void AddKind(const std::vector<Rule>& rules, Matcher matcher);

@@ -109,6 +109,19 @@ bool Core::IsEnding(SessionId id) {
 }
 
 void Core::CarryOnOperations(CoreLock& lock) {
+  // Whoever has stopped was about to be told to go on, and may have been; or, if it was cut off before, to have its
+  // mappings back first.
+  for (auto& [id, operation] : tables.operations) {
+    if (operation.view.state == OperationState::kRunning) continue;
+    for (const OperationParty& party : operation.view.parties) {
+      if (party.answer != Answer::kAcked || RestoreLate(lock, operation, party.session) != 0) continue;
+      for (const PciAddress& address : operation.order.devices) {
+        const DeviceEntry* device = tables.FindDevice(address);
+        // Else it is told when the device is READY.
+        if (device != nullptr && device->resume != id) SendResumeTo(lock, party.session, operation, *device);
+      }
+    }
+  }
   std::vector<OperationId> running;
   for (const auto& [id, operation] : tables.operations) {
     if (operation.view.state == OperationState::kRunning) running.push_back(id);
@@ -132,13 +145,7 @@ void Core::CarryOnOperations(CoreLock& lock) {
     Announce(operation, EventType::kCreated);
     AskToStop(lock, operation);
   }
-  // Whoever acked after it had been cut off was about to have its mappings back.
-  for (auto& [id, operation] : tables.operations) {
-    if (operation.view.state == OperationState::kRunning) continue;
-    for (const OperationParty& party : operation.view.parties) {
-      if (party.answer == Answer::kAcked) RestoreLate(lock, operation, party.session);
-    }
-  }
+  ForgetSettled();
 }
 
 void Core::AnswerCarriedOn(const JournalOperation& row, const OperationView& view) {

@@ -138,7 +138,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Sends Resume to those who were asked to stop for the last reset of the device.
   void SendResume(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& operation, const DeviceEntry& device)
+  void SendResumeTo(CoreLock& lock, SessionId party, OperationEntry& operation, const DeviceEntry& device)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a driver's end takes with it: everything that rests on these devices.
   RevokeOrder DriverEnd(const std::vector<PciAddress>& ended, std::optional<SessionId> driver)

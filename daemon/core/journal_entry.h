@@ -129,6 +129,7 @@ struct JournalMapping {
   std::string state_reason;
   bool answered = false;  // whoever asked for it knows of it
   absl::Time granted = absl::UnixEpoch();
+  std::string ending;  // why it is being taken away for good; "": it is not
 
   bool operator==(const JournalMapping&) const = default;
 };
@@ -140,6 +141,7 @@ struct JournalMappingStep {
   MappingState state = MappingState::kActive;
   std::string state_reason;
   bool answered = false;
+  std::string ending;
 
   bool operator==(const JournalMappingStep&) const = default;
 };

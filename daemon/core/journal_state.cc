@@ -52,8 +52,10 @@ size_t Weight(const JournalSpace& row) {
 size_t Weight(const JournalExport& row) { return kFrame + 9 * kNumber + row.rule.size() + row.fd_name.size(); }
 size_t Weight(const JournalOffer& row) { return kFrame + 8 * kNumber + row.unit.size(); }
 // There are many of them: a closer bound.
-size_t Weight(const JournalMapping& row) { return 124 + row.memory.size() + row.state_reason.size(); }
-size_t Weight(const JournalMappingStep& row) { return kFrame + row.state_reason.size(); }
+size_t Weight(const JournalMapping& row) {
+  return 124 + row.memory.size() + row.state_reason.size() + row.ending.size();
+}
+size_t Weight(const JournalMappingStep& row) { return kFrame + row.state_reason.size() + row.ending.size(); }
 size_t Weight(const JournalOperation& row) {
   const size_t request = row.request.has_value() ? 3 * kNumber + row.request->id.size() : 0;
   return kFrame + 5 * kNumber + row.reason.size() + request + 2 * kNumber * row.parties.size() +
@@ -150,12 +152,13 @@ absl::Status JournalState::Step(const JournalMappingStep& step) {
   const auto mapping = mappings.find(step.id);
   if (mapping == mappings.end()) return Missing("mapping", step.id.value());
   JournalMapping& row = mapping->second;
-  weight_ += step.state_reason.size();
-  weight_ -= row.state_reason.size();
+  weight_ += step.state_reason.size() + step.ending.size();
+  weight_ -= row.state_reason.size() + row.ending.size();
   row.phase = step.phase;
   row.state = step.state;
   row.state_reason = step.state_reason;
   row.answered = step.answered;
+  row.ending = step.ending;
   return absl::OkStatus();
 }
 

@@ -286,6 +286,7 @@ void Recovery::AdoptMapping(const JournalMapping& row) {
   mapping->announced = true;
   mapping->answered = row.answered;
   mapping->granted = core_.MomentOf(row.granted);
+  if (!row.ending.empty()) mapping->ending = row.ending;
   mapping->memory_name = row.memory;
   mapping->file_offset = row.offset;
   if (row.source.has_value()) {

@@ -264,10 +264,10 @@ void Core::SendResume(CoreLock& lock, DeviceEntry& device) {
     SendResumeTo(lock, party.session, entry->second, device);
   }
   Note(device);
-  ForgetSettled();
 }
 
-void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& operation, const DeviceEntry& device) {
+// The journal forgets the operation only when everybody has been told: a successor tells whoever may not have been.
+void Core::SendResumeTo(CoreLock& lock, SessionId party, OperationEntry& operation, const DeviceEntry& device) {
   const SessionEntry* session = tables.FindSession(party);
   if (session == nullptr || session->ended) return;
   ResumeNotice notice = {
@@ -278,7 +278,13 @@ void Core::SendResumeTo(CoreLock& lock, SessionId party, const OperationEntry& o
     notice.restored += mapping->view.state == MappingState::kActive;
     notice.lost += mapping->view.state == MappingState::kLost;
   }
-  lock.After([channel = session->channel, notice] { channel->Resume(notice); });
+  ++operation.untold;
+  lock.After([self = shared_from_this(), channel = session->channel, notice] {
+    channel->Resume(notice);
+    CoreLock told(self->mutex);
+    const auto entry = self->tables.operations.find(notice.operation);
+    if (entry != self->tables.operations.end() && --entry->second.untold == 0) self->ForgetSettled();
+  });
 }
 
 }  // namespace p2pd

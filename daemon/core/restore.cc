@@ -146,7 +146,7 @@ void Core::ResumeLate(OperationId id, SessionId session) {
       SendResumeTo(lock, session, operation->second, *device);
     }
   }
-  ForgetSettled();
+  ForgetSettled();  // where there was nobody to tell
 }
 
 }  // namespace p2pd

@@ -158,6 +158,7 @@ void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
   const absl::Status status = entry->uncertain && absl::IsNotFound(done.status) ? absl::OkStatus() : done.status;
   if (!status.ok()) {
     entry->view.state_reason = std::string(status.message());
+    Note(*entry);
     if (operation.view.error.empty()) operation.view.error = entry->view.state_reason;
     tables.Changed(*entry);
     AddOutcome(operation, *entry);

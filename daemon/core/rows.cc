@@ -68,7 +68,8 @@ JournalMapping RowOf(const MappingEntry& mapping) {
           .state = mapping.view.state,
           .state_reason = mapping.view.state_reason,
           .answered = mapping.answered,
-          .granted = mapping.granted.wall};
+          .granted = mapping.granted.wall,
+          .ending = mapping.ending.value_or("")};
 }
 
 JournalOffer RowOf(const OfferEntry& offer) {
@@ -116,7 +117,8 @@ JournalMappingStep StepOf(const MappingEntry& mapping) {
           .phase = mapping.phase,
           .state = mapping.view.state,
           .state_reason = mapping.view.state_reason,
-          .answered = mapping.answered};
+          .answered = mapping.answered,
+          .ending = mapping.ending.value_or("")};
 }
 
 uint64_t NumberOf(const PciAddress& address) {

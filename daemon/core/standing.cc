@@ -87,7 +87,7 @@ bool Core::IsAwaited(const OperationEntry& operation) {
         const MappingEntry* waiting = tables.FindMapping(mapping);
         return waiting != nullptr && waiting->operation == id && waiting->view.state == MappingState::kSuspended;
       });
-  return suspended ||
+  return suspended || operation.untold != 0 ||
          std::any_of(operation.order.devices.begin(), operation.order.devices.end(), [&](const PciAddress& address) {
            mutex.AssertHeld();
            return tables.devices.at(address).resume == id;

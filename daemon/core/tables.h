@@ -182,6 +182,7 @@ struct OperationEntry {
   bool quiescing = false;
   bool parked = false;                              // has unmapped everything, and waits for the system to wake
   int outstanding = 0;                              // tasks of the current phase
+  int untold = 0;                                   // who are just being told to go on
   absl::flat_hash_map<MappingId, size_t> outcomes;  // where in view.mappings
 };
 

@@ -132,6 +132,7 @@ void Write(const JournalMapping& row, journal::Entry& entry) {
   out.set_state_reason(row.state_reason);
   out.set_answered(row.answered);
   out.set_granted_ns(absl::ToUnixNanos(row.granted));
+  out.set_ending(row.ending);
 }
 
 void Write(const JournalMappingStep& row, journal::Entry& entry) {
@@ -141,6 +142,7 @@ void Write(const JournalMappingStep& row, journal::Entry& entry) {
   out.set_state(NumberOf(row.state));
   out.set_state_reason(row.state_reason);
   out.set_answered(row.answered);
+  out.set_ending(row.ending);
 }
 
 void Write(const JournalRequest& row, journal::Request& out) {

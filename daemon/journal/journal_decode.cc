@@ -164,7 +164,8 @@ JournalMapping Read(const journal::Mapping& in, Reader& reader) {
                         .state = reader.OneOf<MappingState>(in.state()),
                         .state_reason = in.state_reason(),
                         .answered = in.answered(),
-                        .granted = absl::FromUnixNanos(in.granted_ns())};
+                        .granted = absl::FromUnixNanos(in.granted_ns()),
+                        .ending = in.ending()};
   if (in.has_source()) row.source = ExportId(in.source());
   return row;
 }
@@ -174,7 +175,8 @@ JournalMappingStep Read(const journal::MappingStep& in, Reader& reader) {
           .phase = reader.OneOf<JournalMapping::Phase>(in.phase()),
           .state = reader.OneOf<MappingState>(in.state()),
           .state_reason = in.state_reason(),
-          .answered = in.answered()};
+          .answered = in.answered(),
+          .ending = in.ending()};
 }
 
 JournalRequest Read(const journal::Request& in) {

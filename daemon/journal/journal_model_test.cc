@@ -40,6 +40,7 @@ class Model {
       mapping.phase = row.phase;
       mapping.state = row.state;
       mapping.state_reason = row.state_reason;
+      mapping.ending = row.ending;
     } else if constexpr (std::is_same_v<Row, JournalRemoval>) {
       if (const auto* mapping = std::get_if<MappingId>(&row.key)) {
         EXPECT_EQ(rows_.erase(absl::StrCat("mapping ", mapping->value())), 1u);

@@ -16,6 +16,8 @@ namespace p2pd {
 namespace {
 
 constexpr size_t kHalf = 256 << 10;
+constexpr size_t kHeaders = 4096;
+constexpr size_t kJournal = kHeaders + 2 * kHalf;
 
 UniqueFd NewLifeline() {
   int ends[2];
@@ -26,6 +28,25 @@ UniqueFd NewLifeline() {
 
 }  // namespace
 
+LiveJournal::LiveJournal(UniqueFd fd) : fd_(std::move(fd)) {
+  void* const base = mmap(nullptr, kJournal, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
+  EXPECT_NE(base, MAP_FAILED);
+  bytes_ = static_cast<uint8_t*>(base);
+}
+
+LiveJournal::~LiveJournal() { munmap(bytes_, kJournal); }
+
+std::vector<size_t> LiveJournal::Used() const {
+  std::vector<size_t> used;
+  for (const auto& [begin, end] :
+       {std::pair(size_t{0}, kHeaders), std::pair(kHeaders, kHeaders + kHalf), std::pair(kHeaders + kHalf, kJournal)}) {
+    size_t last = end;
+    while (last > begin && bytes_[last - 1] == 0) --last;
+    for (size_t byte = begin; byte < std::min(last + 16, end); ++byte) used.push_back(byte);
+  }
+  return used;
+}
+
 absl::Status CrashChannel::Grant(const Granted&, const std::string& request_id, UniqueFd fd) {
   if (!world_.alive()) return absl::CancelledError("p2pd has ended");
   grants[request_id] = std::move(fd);  // a second one of a request takes the place of the first
@@ -34,6 +55,10 @@ absl::Status CrashChannel::Grant(const Granted&, const std::string& request_id, 
 
 void CrashChannel::RequestQuiesce(const QuiesceNotice& notice) {
   if (world_.alive()) world_.broker_->AckQuiesce(session, notice.operation);
+}
+
+void CrashChannel::Resume(const ResumeNotice& notice) {
+  if (world_.alive()) resumed.insert(notice.operation);
 }
 
 void CrashChannel::RevokeDevice(const PciAddress&, const std::string&) {
@@ -91,16 +116,6 @@ void CrashWorld::Boot(int ends_at) {
   if (!alive()) Reboot();
 }
 
-void CrashWorld::DamageJournal() {
-  constexpr size_t kHeaders = 4096;
-  constexpr size_t kSize = kHeaders + 2 * kHalf;
-  const UniqueFd journal = store_.Take(kJournalFdName);
-  auto* const bytes = static_cast<uint8_t*>(mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, journal.get(), 0));
-  ASSERT_NE(bytes, MAP_FAILED);
-  for (const size_t half : {kHeaders, kHeaders + kHalf}) bytes[half + 100] ^= 1;  // in the first of its records
-  munmap(bytes, kSize);
-}
-
 std::string CrashWorld::Tell() const {
   return absl::StrCat("p2pd ended at: ", absl::StrJoin(ends_, ", "),
                       "; its successor says: ", broker_->Continuity().detail);
@@ -153,6 +168,11 @@ void CrashWorld::End(CrashChannel& client) {
   broker_->EndSession(client.session, "ends");
   Settle();
   if (!alive()) Reboot();
+}
+
+void CrashWorld::Leave(CrashChannel& client) {
+  client.grants.clear();
+  clients_.erase(client.session);
 }
 
 absl::Status CrashWorld::Offer(CrashChannel& client, const std::string& name) {

@@ -27,17 +27,35 @@ class CrashChannel final : public SessionChannel {
 
   absl::Status Grant(const Granted& what, const std::string& request_id, UniqueFd fd) override;
   void RequestQuiesce(const QuiesceNotice& notice) override;
-  void Resume(const ResumeNotice&) override {}
+  void Resume(const ResumeNotice& notice) override;
   void RevokeDevice(const PciAddress& device, const std::string& reason) override;
   UniqueFd Lifeline() override { return std::move(*Duplicate(lifeline_)); }
   void End(const std::string&) override {}
 
   SessionId session;
   std::map<std::string, UniqueFd> grants;  // by the request that they are of
+  std::set<OperationId> resumed;           // for which it was told to go on
 
  private:
   CrashWorld& world_;
   const UniqueFd lifeline_;
+};
+
+// The journal that the next core will find, to be damaged.
+class LiveJournal {
+ public:
+  explicit LiveJournal(UniqueFd fd);
+  LiveJournal(LiveJournal&&) = delete;
+  ~LiveJournal();
+
+  FdRef fd() const { return fd_; }
+  // Where anything was ever written, and a little beyond.
+  std::vector<size_t> Used() const;
+  void Flip(size_t byte, int bit) const { bytes_[byte] ^= static_cast<uint8_t>(1u << bit); }
+
+ private:
+  const UniqueFd fd_;
+  uint8_t* bytes_ = nullptr;
 };
 
 class CrashWorld {
@@ -52,8 +70,7 @@ class CrashWorld {
   // What the next core is started with.
   void UsePolicy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
 
-  // What counts of the journal is not what was written.
-  void DamageJournal();
+  LiveJournal Journal() { return LiveJournal(store_.Take(kJournalFdName)); }
 
   // Makes the call until somebody has answered it: p2pd may end in the middle of it.
   template <typename... Params, typename... Args>
@@ -73,6 +90,8 @@ class CrashWorld {
 
   std::shared_ptr<CrashChannel> Connect(uint32_t uid);
   void End(CrashChannel& client);
+  // It is gone while p2pd is away.
+  void Leave(CrashChannel& client);
   absl::Status Offer(CrashChannel& client, const std::string& name);
   // Lets everything happen that needs no time.
   void Settle();

@@ -56,7 +56,11 @@ TEST_F(DistrustTest, AJournalThatIsWholeKeepsEverything) {
 }
 
 TEST_F(DistrustTest, ADamagedJournalLeavesNothing) {
-  world_.DamageJournal();
+  {
+    const LiveJournal journal = world_.Journal();
+    journal.Flip(4096 + 100, 0);  // in the first of its records, in whichever half they are
+    journal.Flip(4096 + (256 << 10) + 100, 0);
+  }
   client_->grants.clear();
   world_.Boot(0);
   ExpectNothingLeft("taken down");
