@@ -64,7 +64,7 @@ void Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
 void Core::BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) {
   if (device.operation.has_value()) return;
   const absl::string_view why = turn_on ? "had its memory decode turned off"
-                                : device.sysfs.is_virtual_function
+                                : device.sysfs.is_virtual_function()
                                     ? "told of an error, or its physical function was reset"
                                     : "told of an error";
   RevokeOrder order = {.kind = OperationKind::kDeviceError,

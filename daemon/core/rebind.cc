@@ -140,14 +140,18 @@ absl::Status Core::Scrub(OperationId id, const PciAddress& address, const VfioDe
 
 std::optional<FileIdentity> Core::Close(OperationId id, const PciAddress& address, bool scrubbed) {
   std::shared_ptr<VfioDevice> vfio;
+  std::optional<VfToken> token;
   {
     CoreLock lock(mutex);
     DeviceEntry& device = tables.devices.at(address);
     if (device.vfio == nullptr) return std::nullopt;
     vfio = std::move(device.vfio);
+    token = device.vf_token;
     device.signals.clear();
     device.scrubbed = scrubbed;
   }
+  // Its driver may have set another, and the next bind is asked for it.
+  if (token.has_value()) vfio->SetVfToken(*token).IgnoreError();
   const FileIdentity file = vfio->file();
   RunStep(id, "close", [&] {
     LetGo(address);
@@ -224,7 +228,8 @@ absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
     LetGoOfContext(ContextNameOf(address));
     P2PD_ASSIGN_OR_RETURN(context, IommuContext::Open(kernel));
   }
-  P2PD_ASSIGN_OR_RETURN(std::shared_ptr<VfioDevice> vfio, VfioDevice::Open(kernel, sysfs, context));
+  P2PD_ASSIGN_OR_RETURN(const std::optional<VfToken> token, VfTokenFor(address));
+  P2PD_ASSIGN_OR_RETURN(std::shared_ptr<VfioDevice> vfio, VfioDevice::Open(kernel, sysfs, context, token));
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;
   P2PD_RETURN_IF_ERROR(WaitForSignals(address, *vfio, signals));
   // Of a driver that kept an fd, or whose end left no time.

@@ -105,6 +105,9 @@ absl::Status Recovery::AdoptDevice(const JournalDevice& row) {
   P2PD_ASSIGN_OR_RETURN(UniqueFd fd, Duplicate(fds_.at(row.fd_name)));
   P2PD_ASSIGN_OR_RETURN(std::shared_ptr<VfioDevice> vfio,
                         VfioDevice::Adopt(core_.kernel, sysfs, std::move(fd), std::move(context)));
+  // The one that its predecessor had set only that knew.
+  P2PD_ASSIGN_OR_RETURN(const std::optional<VfToken> token, core_.VfTokenFor(row.address));
+  if (token.has_value() && sysfs.has_sriov) P2PD_RETURN_IF_ERROR(vfio->SetVfToken(*token));
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;
   P2PD_RETURN_IF_ERROR(core_.WaitForSignals(row.address, *vfio, signals));
   CoreLock lock(core_.mutex);

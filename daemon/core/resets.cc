@@ -90,19 +90,22 @@ void Core::FindResetSet(SessionId session, const PciAddress& address, const std:
   const absl::StatusOr<HotResetInfo> set =
       vfio == nullptr ? absl::UnavailableError("the device was taken away meanwhile") : vfio->ResetSet();
   vfio.reset();
+  std::vector<SysfsDevice> beside;
+  if (set.ok()) beside = Sysfs(options.sysfs_root).VirtualFunctionsBeside(set->members);
   CoreLock lock(mutex);
   SessionEntry* entry = tables.FindSession(session);
   absl::Status status = set.status();
   asking = request;
   if (status.ok()) {
-    status = entry == nullptr || entry->ended ? SessionEnded() : BeginBusReset(lock, *entry, address, *set, finish);
+    status = entry == nullptr || entry->ended ? SessionEnded() : BeginBusReset(lock, *entry, address, *set, beside, finish);
   }
   asking.reset();
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
 }
 
 absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
-                                 const HotResetInfo& set, Done<OperationView>& finish) {
+                                 const HotResetInfo& set, const std::vector<SysfsDevice>& beside,
+                                 Done<OperationView>& finish) {
   std::vector<PciAddress> devices = {address};
   std::vector<std::string> obstacles;
   for (const HotResetMember& member : set.members) {
@@ -117,17 +120,23 @@ absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const Pc
     }
     if (const absl::Status usable = CheckUsable(*device, ""); !usable.ok()) {
       obstacles.push_back(absl::StrCat(member.address.ToString(), " is ", Name(device->view.state)));
+    } else if (device->sysfs.is_virtual_function()) {
+      obstacles.push_back(
+          absl::StrCat(member.address.ToString(), " is a virtual function, and resets of its bus are refused"));
     } else if (!member.owned) {
       obstacles.push_back(absl::StrCat(member.address.ToString(), " is of another context"));
     }
     if (member.address != address) devices.push_back(member.address);
   }
+  const size_t known = devices.size();
+  P2PD_RETURN_IF_ERROR(AddVirtualFunctions(session, beside, devices, obstacles));
   if (!obstacles.empty()) {
     return DeviceError(tables.devices.at(address), absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable,
                        "ResetDevice", absl::StrCat("its bus cannot be reset: ", absl::StrJoin(obstacles, ", ")),
                        "all that shares its slot or bus must be bound to vfio-pci, managed by p2pd, and usable");
   }
   RevokeOrder order = ResetOrder(session, std::move(devices));
+  order.unrevoked.insert(order.devices.begin() + static_cast<ptrdiff_t>(known), order.devices.end());
   order.scope = ResetScope::kBus;
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
@@ -141,6 +150,7 @@ void Core::ResetForRestore(OperationId id) {
     std::shared_ptr<Strand> strand;  // where it is another than this one
   };
   std::vector<Member> members;
+  std::set<PciAddress> unrevoked;
   PciAddress asked;
   ResetScope scope = ResetScope::kFunction;
   {
@@ -148,6 +158,7 @@ void Core::ResetForRestore(OperationId id) {
     const RevokeOrder& order = tables.operations.at(id).order;
     asked = order.devices.front();
     scope = order.scope;
+    unrevoked = order.unrevoked;
     const DeviceEntry& first = tables.devices.at(asked);
     for (const PciAddress& address : order.devices) {
       const DeviceEntry& device = tables.devices.at(address);
@@ -167,7 +178,7 @@ void Core::ResetForRestore(OperationId id) {
   for (const Member& member : members) {
     run(member, "flush posted writes", [&] { return member.vfio->FlushPostedWrites(); }).IgnoreError();
     // The reset of its physical function does not revoke what is exported of it; this does.
-    if (scope == ResetScope::kBus || member.address == asked) continue;
+    if (!unrevoked.contains(member.address)) continue;
     run(member, "memory decode off", [&] { return member.vfio->config().SetMemoryDecode(false); }).IgnoreError();
   }
   absl::Status reset;

@@ -88,6 +88,7 @@ struct DeviceEntry {
   std::optional<PendingEnd> end_pending;                      // its driver ended while an operation ran
   bool error_pending = false;                                 // it told of an error meanwhile
   bool removal_pending = false;                               // the kernel wants it back, likewise
+  std::optional<VfToken> vf_token;                            // of a physical function that p2pd has bound
   bool scrubbed = false;                                      // reset since its last driver
   bool holds_data = false;                                    // its memory was not cleared since its last driver
   Grounds grounds;                                            // of its driver's right to drive it
@@ -158,6 +159,7 @@ struct RevokeOrder {
   std::map<MappingId, std::string> reasons;  // of mappings that have one of their own
   std::vector<MappingId> mappings;
   std::vector<PciAddress> devices;           // to be reset
+  std::set<PciAddress> unrevoked;            // of these: what is exported of them the kernel leaves as it is
   std::vector<ExportId> exports;             // to be dropped
   std::vector<AddressSpaceId> spaces;        // to be destroyed
   ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back

@@ -3,7 +3,15 @@
 // revokes nothing of theirs. So they are of the reset's set: asked, unmapped and restored with it; one that somebody
 // else may be using stands in its way. The end of a physical function's driver cannot be refused: what p2pd has of its
 // virtual functions is then looked after as after an error.
+//
+// vfio-pci binds a virtual function of a physical one that it has only to whoever knows that one's token, and the
+// physical one itself while a virtual one is bound. p2pd makes one for each physical function that it binds, and tells
+// nobody. A driver of the physical function can set another, which shuts p2pd out of virtual functions that it binds
+// from then on, until that driver ends.
+#include <sys/random.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,12 +31,8 @@ void Core::FindVirtualFunctions(SessionId session, const PciAddress& address, Do
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
 }
 
-absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
-                                      const std::vector<SysfsDevice>& functions, Done<OperationView>& finish) {
-  const DeviceEntry& physical = tables.devices.at(address);
-  P2PD_RETURN_IF_ERROR(CheckUsable(physical, "ResetDevice"));
-  std::vector<PciAddress> devices = {address};
-  std::vector<std::string> obstacles;
+absl::Status Core::AddVirtualFunctions(const SessionEntry& session, const std::vector<SysfsDevice>& functions,
+                                       std::vector<PciAddress>& devices, std::vector<std::string>& obstacles) {
   for (const SysfsDevice& function : functions) {
     const DeviceEntry* device = tables.FindDevice(function.address);
     if (device == nullptr || device->view.state == DeviceState::kGone) {
@@ -47,15 +51,43 @@ absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, con
     }
     devices.push_back(function.address);
   }
+  return absl::OkStatus();
+}
+
+absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
+                                      const std::vector<SysfsDevice>& functions, Done<OperationView>& finish) {
+  const DeviceEntry& physical = tables.devices.at(address);
+  P2PD_RETURN_IF_ERROR(CheckUsable(physical, "ResetDevice"));
+  std::vector<PciAddress> devices = {address};
+  std::vector<std::string> obstacles;
+  P2PD_RETURN_IF_ERROR(AddVirtualFunctions(session, functions, devices, obstacles));
   if (!obstacles.empty()) {
     return DeviceError(physical, absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable, "ResetDevice",
                        absl::StrCat("its virtual functions would lose their state: ", absl::StrJoin(obstacles, ", ")),
                        "unbind those, or disable them (sriov_numvfs)");
   }
   RevokeOrder order = ResetOrder(session, std::move(devices));
+  order.unrevoked.insert(order.devices.begin() + 1, order.devices.end());
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<VfToken>> Core::VfTokenFor(const PciAddress& address) {
+  CoreLock lock(mutex);
+  DeviceEntry& device = tables.devices.at(address);
+  if (device.sysfs.is_virtual_function()) {
+    const DeviceEntry* physical = tables.FindDevice(*device.sysfs.physical_function);
+    return physical == nullptr ? std::nullopt : physical->vf_token;
+  }
+  if (device.sysfs.has_sriov && !device.vf_token.has_value()) {
+    VfToken token;
+    if (getrandom(token.data(), token.size(), 0) != ssize_t{sizeof(token)}) {
+      return ErrnoError("getrandom", absl::StrCat("VF token of ", DeviceName(address)), errno);
+    }
+    device.vf_token = token;
+  }
+  return device.vf_token;
 }
 
 void Core::RepairVirtualFunctions(const PciAddress& physical) {

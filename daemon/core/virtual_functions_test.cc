@@ -43,8 +43,8 @@ class VirtualFunctionsTest : public ::testing::Test {
     if (!driver.empty()) fs::create_symlink("../../../drivers/" + driver, Folder("0000:01:00.7") / "driver");
     Enable(1, "0000:01:00.7");
   }
-  void Begin() {
-    world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
+  void Begin(ResetScope scope = ResetScope::kFunction) {
+    world_.broker->ResetDevice(driver_.id, world_.NextRequest(), {CoreWorld::kExporter, scope},
                                [this](absl::StatusOr<OperationView> got) { reset_ = std::move(got); });
     world_.scheduler.RunReady();
   }
@@ -153,6 +153,104 @@ TEST_F(VirtualFunctionsTest, AVirtualFunctionIsResetAlone) {
   Ack(importer_);
   ASSERT_TRUE(reset_.has_value() && reset_->ok());
   EXPECT_THAT((*reset_)->devices, ElementsAre(CoreWorld::kExporter2));
+}
+
+TEST_F(VirtualFunctionsTest, AResetOfTheBusTakesAlongThoseThatTheKernelDoesNotList) {
+  const int resets = world_.kernel->CallCount(sim::Verb::kHotReset);
+  Begin(ResetScope::kBus);
+  Ack(virtual_driver_);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(world_.kernel->CallCount(sim::Verb::kHotReset), resets);
+  Ack(importer_);
+  ASSERT_TRUE(reset_.has_value() && reset_->ok());
+  EXPECT_THAT((*reset_)->devices, ElementsAre(CoreWorld::kExporter, CoreWorld::kExporter2));
+  std::vector<std::string> steps;
+  for (const OperationStep& step : (*reset_)->steps) steps.push_back(step.what);
+  EXPECT_THAT(steps, IsSupersetOf({"memory decode off: 0000:03:00.0", "bus reset", "memory decode on: 0000:03:00.0"}));
+  EXPECT_THAT(steps, Not(::testing::Contains("memory decode off: 0000:01:00.0")));
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(StateOf(CoreWorld::kExporter2), DeviceState::kAwaitingDriver);
+}
+
+TEST_F(VirtualFunctionsTest, AResetOfTheBusIsRefusedWhereAnotherDriverHasOne) {
+  EnableForeign("nvme");
+  Begin(ResetScope::kBus);
+  ASSERT_TRUE(reset_.has_value());
+  EXPECT_THAT(std::string(reset_->status().message()), HasSubstr("0000:01:00.7 is bound to nvme"));
+  EXPECT_TRUE(virtual_driver_.channel->quiesces.empty());
+}
+
+constexpr PciAddress kPhysical = {.bus = 6};
+constexpr PciAddress kVirtual = {.bus = 6, .function = 1};
+constexpr char kPair[] = R"pb(
+  device {
+    bdf: "0000:06:00.0"
+    iommu_group: 10
+    bar { index: 0 size: 0x4000 }
+  }
+  device {
+    bdf: "0000:06:00.1"
+    iommu_group: 11
+    bar { index: 0 size: 0x4000 }
+    physical_function: "0000:06:00.0"
+  }
+)pb";
+
+// A physical function and its virtual one, both of vfio-pci: the kernel binds neither without the token of the first.
+class VfTokenTest : public ::testing::Test {
+ protected:
+  explicit VfTokenTest(BrokerOptions options = {}) : world_(std::move(options), kPair) {}
+
+  DeviceView View(const PciAddress& device) { return *world_.broker->GetDevice(device); }
+  // The driver of the physical function goes.
+  void EndDriver() {
+    driver_.channel->grants.clear();
+    EXPECT_TRUE(world_.Call(&Broker::CloseDevice, driver_, kPhysical).ok());
+    world_.scheduler.RunReady();
+  }
+
+  CoreWorld world_;
+  Client driver_ = world_.Connect(1000);
+};
+
+TEST_F(VfTokenTest, BothAreBound) {
+  EXPECT_EQ(View(kPhysical).state, DeviceState::kReady) << View(kPhysical).state_reason;
+  EXPECT_EQ(View(kVirtual).state, DeviceState::kReady) << View(kVirtual).state_reason;
+}
+
+TEST_F(VfTokenTest, ThePhysicalOneIsBoundAnewWhileTheVirtualOneIsBound) {
+  world_.Drive(driver_, kPhysical);
+  EndDriver();
+  EXPECT_EQ(View(kPhysical).state, DeviceState::kReady) << View(kPhysical).state_reason;
+}
+
+TEST_F(VfTokenTest, EvenIfItsDriverHadSetAnotherToken) {
+  world_.Drive(driver_, kPhysical);
+  ASSERT_TRUE(world_.kernel->SetVfToken(driver_.channel->grants.back().second, VfToken{1}).ok());
+  EndDriver();
+  EXPECT_EQ(View(kPhysical).state, DeviceState::kReady) << View(kPhysical).state_reason;
+}
+
+TEST_F(VfTokenTest, TheVirtualOneIsBoundAnewAfterItsDriver) {
+  world_.Drive(driver_, kVirtual);
+  driver_.channel->grants.clear();
+  EXPECT_TRUE(world_.Call(&Broker::CloseDevice, driver_, kVirtual).ok());
+  EXPECT_EQ(View(kVirtual).state, DeviceState::kReady) << View(kVirtual).state_reason;
+}
+
+TEST_F(VfTokenTest, ABusWithAVirtualFunctionOnItIsNotReset) {
+  const auto refused = world_.Call(&Broker::ResetDevice, driver_, ResetArgs(kPhysical, ResetScope::kBus));
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("0000:06:00.1 is a virtual function"));
+}
+
+class StrangersPhysicalFunctionTest : public VfTokenTest {
+ protected:
+  StrangersPhysicalFunctionTest() : VfTokenTest({.managed = {kVirtual}}) {}
+};
+
+TEST_F(StrangersPhysicalFunctionTest, LeavesTheVirtualOneFaultedAndSaysWhy) {
+  EXPECT_EQ(View(kVirtual).state, DeviceState::kFaulted);
+  EXPECT_THAT(View(kVirtual).state_reason, HasSubstr("EACCES"));
 }
 
 }  // namespace

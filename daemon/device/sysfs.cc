@@ -82,10 +82,12 @@ SysfsDevice ReadDevice(const fs::path& dir, const PciAddress& address) {
       .driver = LinkName(dir / "driver"),
       .cdev = FindCdev(dir),
       .on_root_bus = OnRootBus(dir, address),
-      .is_virtual_function = !LinkName(dir / "physfn").empty(),
       .has_sriov = fs::exists(dir / "sriov_totalvfs", error),
       .resources = ReadResources(dir / "resource"),
   };
+  if (const auto physical = PciAddress::Parse(LinkName(dir / "physfn")); physical.ok()) {
+    device.physical_function = *physical;
+  }
   if (int group = 0; absl::SimpleAtoi(LinkName(dir / "iommu_group"), &group)) device.iommu_group = group;
   if (int node = 0; absl::SimpleAtoi(ReadText(dir / "numa_node"), &node)) device.numa_node = node;
   return device;
@@ -116,6 +118,18 @@ std::vector<SysfsDevice> Sysfs::VirtualFunctionsOf(const PciAddress& address) co
     if (!function.ok()) return functions;
     functions.push_back(ReadDevice(top / function->ToString(), *function));
   }
+}
+
+std::vector<SysfsDevice> Sysfs::VirtualFunctionsBeside(const std::vector<HotResetMember>& members) const {
+  std::vector<SysfsDevice> beside;
+  for (const HotResetMember& member : members) {
+    for (SysfsDevice& function : VirtualFunctionsOf(member.address)) {
+      const bool known = std::any_of(members.begin(), members.end(),
+                                     [&](const HotResetMember& m) { return m.address == function.address; });
+      if (!known) beside.push_back(std::move(function));
+    }
+  }
+  return beside;
 }
 
 absl::StatusOr<std::string> Sysfs::FindCdev(const PciAddress& address) const {
@@ -155,7 +169,7 @@ std::vector<std::vector<PciAddress>> ContextClosure(const std::vector<SysfsDevic
   for (size_t i = 0; i < devices.size(); ++i) {
     const SysfsDevice& device = devices[i];
     if (device.iommu_group >= 0) merge(i, by_group.emplace(device.iommu_group, i).first->second);
-    if (!device.on_root_bus && !device.is_virtual_function) {
+    if (!device.on_root_bus && !device.is_virtual_function()) {
       merge(i, by_bus.emplace(std::make_tuple(device.address.domain, device.address.bus), i).first->second);
     }
   }

@@ -38,9 +38,11 @@ struct SysfsDevice {
   int iommu_group = -1;  // -1: none
   int numa_node = -1;
   bool on_root_bus = false;
-  bool is_virtual_function = false;
-  bool has_sriov = false;              // can have virtual functions
-  std::vector<PciResource> resources;  // lines 0 to 5 are the BARs; later lines ROM and bridge windows
+  std::optional<PciAddress> physical_function;  // of a virtual one
+  bool has_sriov = false;                       // can have virtual functions
+  std::vector<PciResource> resources;           // lines 0 to 5 are the BARs; later lines ROM and bridge windows
+
+  bool is_virtual_function() const { return physical_function.has_value(); }
 };
 
 class Sysfs {
@@ -53,6 +55,10 @@ class Sysfs {
 
   // The virtual functions that are enabled of this function, by number; none where it cannot have any.
   std::vector<SysfsDevice> VirtualFunctionsOf(const PciAddress& address) const;
+
+  // Those of the members of a reset set, without those that are members themselves: the kernel lists what is on the bus
+  // or in the slot, and virtual functions may be on another.
+  std::vector<SysfsDevice> VirtualFunctionsBeside(const std::vector<HotResetMember>& members) const;
 
   // The character device that VFIO offers for the function now ("vfio3"). Errors: FailedPrecondition.
   absl::StatusOr<std::string> FindCdev(const PciAddress& address) const;

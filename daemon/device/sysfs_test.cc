@@ -84,7 +84,7 @@ TEST_F(SysfsTest, FindsTheVirtualFunctionsThatAreEnabledWhoeverHasThem) {
   EXPECT_EQ(functions[0].address, Address("0000:01:00.4"));
   EXPECT_EQ(functions[0].driver, "");
   EXPECT_EQ(functions[1].driver, "nvme");
-  EXPECT_TRUE(functions[1].is_virtual_function);
+  EXPECT_EQ(functions[1].physical_function, Address("0000:01:00.0"));
   EXPECT_FALSE(functions[1].has_sriov);
   EXPECT_TRUE(Sysfs(root_).Scan()->front().has_sriov);
 }

@@ -1,6 +1,7 @@
 #include "daemon/device/vfio_device.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
@@ -22,10 +23,15 @@ std::vector<Range> RunsBetween(uint64_t size, std::vector<Range> holes) {
 }
 
 absl::StatusOr<std::unique_ptr<VfioDevice>> VfioDevice::Open(Kernel& kernel, const SysfsDevice& sysfs,
-                                                             std::shared_ptr<IommuContext> context) {
+                                                             std::shared_ptr<IommuContext> context,
+                                                             const std::optional<VfToken>& token) {
   P2PD_ASSIGN_OR_RETURN(UniqueFd fd, kernel.OpenDevice(sysfs.cdev));
-  P2PD_RETURN_IF_ERROR(kernel.BindDevice(fd, context->fd()));
+  absl::Status bound = kernel.BindDevice(fd, context->fd());
+  // Whether a token is asked for only the kernel knows, and it refuses one that is not.
+  if (token.has_value() && GetErrorInfo(bound).error == EACCES) bound = kernel.BindDevice(fd, context->fd(), token);
+  P2PD_RETURN_IF_ERROR(bound);
   auto device = std::make_unique<VfioDevice>(kernel, std::move(fd), std::move(context));
+  if (token.has_value() && sysfs.has_sriov) P2PD_RETURN_IF_ERROR(device->SetVfToken(*token));
   P2PD_RETURN_IF_ERROR(device->config().SetMemoryDecode(true));
   P2PD_RETURN_IF_ERROR(device->Describe(sysfs));
   return device;

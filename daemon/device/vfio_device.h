@@ -38,9 +38,11 @@ struct DmaBuf {
 
 class VfioDevice {
  public:
-  // Opens and binds; a failure leaves nothing behind.
+  // Opens and binds; a failure leaves nothing behind. `token`: of a physical function, which gets it, or of the one
+  // that a virtual one belongs to.
   static absl::StatusOr<std::unique_ptr<VfioDevice>> Open(Kernel& kernel, const SysfsDevice& sysfs,
-                                                          std::shared_ptr<IommuContext> context);
+                                                          std::shared_ptr<IommuContext> context,
+                                                          const std::optional<VfToken>& token);
 
   // Takes over one that is open and bound, as it is. Errors: DataLoss (it is of another function).
   static absl::StatusOr<std::unique_ptr<VfioDevice>> Adopt(Kernel& kernel, const SysfsDevice& sysfs, UniqueFd fd,
@@ -77,6 +79,7 @@ class VfioDevice {
   absl::Status SetSignal(DeviceSignal signal, std::optional<FdRef> eventfd) const {
     return kernel_.SetEventFd(fd_, signal, eventfd);
   }
+  absl::Status SetVfToken(const VfToken& token) const { return kernel_.SetVfToken(fd_, token); }
   // A non-posted read of the function: when its completion is here, every posted write that was under way
   // to it has arrived (PCI Express Base 2.4.1: a read does not pass posted writes).
   absl::Status FlushPostedWrites() const;

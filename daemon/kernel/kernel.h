@@ -12,6 +12,7 @@
 #ifndef P2PD_DAEMON_KERNEL_KERNEL_H_
 #define P2PD_DAEMON_KERNEL_KERNEL_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -87,6 +88,9 @@ enum class DeviceSignal : uint8_t {
   kRequest,  // somebody unbinds or unplugs the device and waits until every descriptor of it is closed
 };
 
+// A secret that whoever binds a physical function shares with those who bind its virtual ones.
+using VfToken = std::array<uint8_t, 16>;
+
 struct MapRequest {
   IoasId ioas;
   FdRef file;           // a dma-buf exported by VFIO, or a memfd
@@ -126,8 +130,18 @@ class Kernel {
   // function, turns bus mastering off and memory decode on. Errors: EINVAL (the device is bound through
   // another open file, or this one is bound already), EPERM (its group belongs to another context or to a
   // kernel driver, or interrupts are not isolated), EBUSY, EAGAIN, ENODEV.
-  // [device_cdev.c: vfio_df_ioctl_bind_iommufd]
-  virtual absl::Status BindDevice(FdRef device, FdRef context) = 0;
+  //
+  // EACCES: a token is asked for, and this is not it. A virtual function that its physical one has had while vfio-pci
+  // had that takes the token which the physical one has, at first a random one that nobody knows; a physical one
+  // takes its own while a virtual one of it is bound, and else has any that is given from then on. EINVAL: a token
+  // that nobody asked for. [device_cdev.c: vfio_df_ioctl_bind_iommufd; pci_core: match_token_uuid]
+  virtual absl::Status BindDevice(FdRef device, FdRef context, const std::optional<VfToken>& token) = 0;
+  absl::Status BindDevice(FdRef device, FdRef context) { return BindDevice(device, context, std::nullopt); }
+
+  // Gives a bound physical function its token, whatever it was and whoever is bound by it: it is looked at when
+  // something is bound. Nobody can read it back, and any holder of the device's fd can set another. Errors: ENOTTY
+  // (it cannot have virtual functions). [pci_core: feature_token]
+  virtual absl::Status SetVfToken(FdRef device, const VfToken& token) = 0;
 
   virtual absl::StatusOr<DeviceInfo> GetDeviceInfo(FdRef device) = 0;
 

@@ -29,7 +29,10 @@ constexpr Hint kHints[] = {
      "iommufd.allow_unsafe_interrupts=1"},
     {"VFIO_DEVICE_BIND_IOMMUFD", EBUSY,
      "its group is open through the legacy /dev/vfio/N, or is not in its default IOMMU domain"},
-    {"VFIO_DEVICE_BIND_IOMMUFD", EACCES, "a virtual function whose physical function demands a VF token"},
+    {"VFIO_DEVICE_BIND_IOMMUFD", EACCES,
+     "a virtual function whose physical function is bound to vfio-pci with a VF token that p2pd does not know: let "
+     "p2pd "
+     "manage both; or a physical function whose virtual ones somebody else uses"},
     {"VFIO_DEVICE_BIND_IOMMUFD", EAGAIN, "the device is being unbound, reset or recovered elsewhere: try again"},
     {"VFIO_DEVICE_BIND_IOMMUFD", ENODEV, "the device is going away, or no IOMMU is in front of it"},
     {"VFIO_DEVICE_BIND_IOMMUFD", EBADF, "the context is not an iommufd"},

@@ -139,10 +139,23 @@ absl::StatusOr<UniqueFd> LinuxKernel::OpenDevice(absl::string_view cdev) {
   return OpenNode(absl::StrCat(dev_root_, "/vfio/devices/", cdev), "open device");
 }
 
-absl::Status LinuxKernel::BindDevice(FdRef device, FdRef context) {
+absl::Status LinuxKernel::BindDevice(FdRef device, FdRef context, const std::optional<VfToken>& token) {
   uapi::vfio_device_bind_iommufd args = {
-      .argsz = sizeof(args), .flags = 0, .iommufd = context.get(), .out_devid = 0, .token_uuid_ptr = 0};
+      .argsz = sizeof(args),
+      .flags = token.has_value() ? uapi::kBindFlagToken : 0,
+      .iommufd = context.get(),
+      .out_devid = 0,
+      .token_uuid_ptr = token.has_value() ? reinterpret_cast<uintptr_t>(token->data()) : 0,
+  };
   return CallOnDevice(device, uapi::kBindIommufd, &args);
+}
+
+absl::Status LinuxKernel::SetVfToken(FdRef device, const VfToken& token) {
+  struct {
+    uapi::vfio_device_feature feature;
+    VfToken token;
+  } args = {.feature = {.argsz = sizeof(args), .flags = uapi::kFeatureSet | uapi::kFeaturePciVfToken}, .token = token};
+  return CallOnDevice(device, uapi::kVfTokenFeature, &args);
 }
 
 absl::StatusOr<DeviceInfo> LinuxKernel::GetDeviceInfo(FdRef device) {

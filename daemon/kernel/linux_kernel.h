@@ -17,7 +17,9 @@ class LinuxKernel final : public Kernel {
   explicit LinuxKernel(std::string dev_root = "/dev") : dev_root_(std::move(dev_root)) {}
 
   absl::StatusOr<UniqueFd> OpenDevice(absl::string_view cdev) override;
-  absl::Status BindDevice(FdRef device, FdRef context) override;
+  using Kernel::BindDevice;
+  absl::Status BindDevice(FdRef device, FdRef context, const std::optional<VfToken>& token) override;
+  absl::Status SetVfToken(FdRef device, const VfToken& token) override;
   absl::StatusOr<DeviceInfo> GetDeviceInfo(FdRef device) override;
   absl::StatusOr<RegionInfo> GetRegionInfo(FdRef device, int region) override;
   absl::Status ProbeExport(FdRef device) override;

@@ -74,13 +74,19 @@ absl::StatusOr<UniqueFd> SimKernel::OpenDevice(absl::string_view cdev) {
   return Explain(machine_->OpenDevice(cdev));
 }
 
-absl::Status SimKernel::BindDevice(FdRef device, FdRef context) {
+absl::Status SimKernel::BindDevice(FdRef device, FdRef context, const std::optional<VfToken>& token) {
   MutexLock lock(mutex_);
   while (machine_->SetResetting(device)) reset_done_.wait(mutex_);
   P2PD_RETURN_IF_ERROR(Begin(Verb::kBindDevice));
-  P2PD_RETURN_IF_ERROR(Explain(machine_->BindDevice(device, context)));
+  P2PD_RETURN_IF_ERROR(Explain(machine_->BindDevice(device, context, token)));
   model_bound_.notify_all();
   return absl::OkStatus();
+}
+
+absl::Status SimKernel::SetVfToken(FdRef device, const VfToken& token) {
+  MutexLock lock(mutex_);
+  P2PD_RETURN_IF_ERROR(Begin(Verb::kSetVfToken));
+  return Explain(machine_->SetVfToken(device, token));
 }
 
 absl::StatusOr<DeviceInfo> SimKernel::GetDeviceInfo(FdRef device) {

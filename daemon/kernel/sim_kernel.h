@@ -55,7 +55,9 @@ class SimKernel final : public Kernel {
   // ---- The Kernel interface ----------------------------------------------------------------------------
 
   absl::StatusOr<UniqueFd> OpenDevice(absl::string_view cdev) override;
-  absl::Status BindDevice(FdRef device, FdRef context) override;
+  using Kernel::BindDevice;
+  absl::Status BindDevice(FdRef device, FdRef context, const std::optional<VfToken>& token) override;
+  absl::Status SetVfToken(FdRef device, const VfToken& token) override;
   absl::StatusOr<DeviceInfo> GetDeviceInfo(FdRef device) override;
   absl::StatusOr<RegionInfo> GetRegionInfo(FdRef device, int region) override;
   absl::Status ProbeExport(FdRef device) override;

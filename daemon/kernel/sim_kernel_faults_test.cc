@@ -12,11 +12,26 @@ namespace {
 using sim::FailPoint;
 using sim::Verb;
 
-using SimKernelFaultsTest = SimKernelTest;
+constexpr PciAddress kPhysical = {.bus = 7};
+
+// The sample machine, with a physical function that has a virtual one.
+class SimKernelFaultsTest : public SimKernelTest {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<v1::Simulation> machine = sim::ReadSimulationFile("deploy/simulation/two_nvme.textproto");
+    ASSERT_TRUE(machine.ok()) << machine.status();
+    ASSERT_TRUE(google::protobuf::TextFormat::MergeFromString(
+        R"pb(device { bdf: "0000:07:00.0" iommu_group: 30 }
+             device { bdf: "0000:07:00.1" iommu_group: 31 physical_function: "0000:07:00.0" })pb",
+        &*machine));
+    Use(SimKernel::Create(*machine));
+  }
+};
 
 TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   const UniqueFd spare = Open(kEngine);
   const UniqueFd nvme = OpenBound(kNvme);
+  const UniqueFd physical = OpenBound(kPhysical);
   const UniqueFd memory = NewMemory();
   const absl::StatusOr<UniqueFd> exported = kernel_->ExportDmaBuf(nvme, 2, {.start = 0, .length = kPage});
   ASSERT_TRUE(exported.ok());
@@ -26,6 +41,7 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   const std::map<Verb, std::function<absl::Status()>> calls = {
       {Verb::kOpenDevice, [&] { return k.OpenDevice("vfio0").status(); }},
       {Verb::kBindDevice, [&] { return k.BindDevice(spare, context_); }},
+      {Verb::kSetVfToken, [&] { return k.SetVfToken(physical, {}); }},
       {Verb::kGetDeviceInfo, [&] { return k.GetDeviceInfo(nvme).status(); }},
       {Verb::kGetRegionInfo, [&] { return k.GetRegionInfo(nvme, 0).status(); }},
       {Verb::kProbeExport, [&] { return k.ProbeExport(nvme); }},
@@ -53,13 +69,13 @@ TEST_F(SimKernelFaultsTest, FailsEveryVerbInTurnAndOnlyOnce) {
   };
   ASSERT_EQ(calls.size(), sim::kAllVerbs.size());
   // In an order in which each can succeed: unmap after map, destroy last.
-  for (const Verb verb : {Verb::kOpenDevice,    Verb::kBindDevice,      Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
-                          Verb::kProbeExport,   Verb::kExportDmaBuf,    Verb::kShareDmaBuf,   Verb::kIsShared,
-                          Verb::kResetDevice,   Verb::kGetHotResetInfo, Verb::kHotReset,      Verb::kSetEventFd,
-                          Verb::kReadConfig,    Verb::kWriteConfig,     Verb::kClearBar,      Verb::kDisableInterrupts,
-                          Verb::kOpenContext,   Verb::kAllocIoas,       Verb::kAttachDevice,  Verb::kGetIovaLayout,
-                          Verb::kMapFile,       Verb::kUnmap,           Verb::kDetachDevice,  Verb::kInspectMemory,
-                          Verb::kPrepareMemory, Verb::kDestroyIoas}) {
+  for (const Verb verb : {Verb::kOpenDevice,        Verb::kBindDevice,    Verb::kSetVfToken,      Verb::kGetDeviceInfo,
+                          Verb::kGetRegionInfo,     Verb::kProbeExport,   Verb::kExportDmaBuf,    Verb::kShareDmaBuf,
+                          Verb::kIsShared,          Verb::kResetDevice,   Verb::kGetHotResetInfo, Verb::kHotReset,
+                          Verb::kSetEventFd,        Verb::kReadConfig,    Verb::kWriteConfig,     Verb::kClearBar,
+                          Verb::kDisableInterrupts, Verb::kOpenContext,   Verb::kAllocIoas,       Verb::kAttachDevice,
+                          Verb::kGetIovaLayout,     Verb::kMapFile,       Verb::kUnmap,           Verb::kDetachDevice,
+                          Verb::kInspectMemory,     Verb::kPrepareMemory, Verb::kDestroyIoas}) {
     SCOPED_TRACE(std::string(sim::VerbName(verb)));
     const int before = k.CallCount(verb);
     k.FailNth(verb, 1, EIO);

@@ -31,6 +31,7 @@ inline constexpr IoctlNumber kReset = Number(111, "VFIO_DEVICE_RESET");
 inline constexpr IoctlNumber kGetPciHotResetInfo = Number(112, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO");
 inline constexpr IoctlNumber kPciHotReset = Number(113, "VFIO_DEVICE_PCI_HOT_RESET");
 inline constexpr IoctlNumber kDmaBufFeature = Number(117, "VFIO_DEVICE_FEATURE_DMA_BUF");
+inline constexpr IoctlNumber kVfTokenFeature = Number(117, "VFIO_DEVICE_FEATURE_PCI_VF_TOKEN");
 inline constexpr IoctlNumber kBindIommufd = Number(118, "VFIO_DEVICE_BIND_IOMMUFD");
 inline constexpr IoctlNumber kAttachIommufdPt = Number(119, "VFIO_DEVICE_ATTACH_IOMMUFD_PT");
 inline constexpr IoctlNumber kDetachIommufdPt = Number(120, "VFIO_DEVICE_DETACH_IOMMUFD_PT");
@@ -53,8 +54,12 @@ inline constexpr uint32_t kIrqSetActionTrigger = 1u << 5;
 inline constexpr int32_t kPciDevidNotOwned = -1;                 // VFIO_PCI_DEVID_NOT_OWNED
 inline constexpr uint32_t kPciHotResetFlagDevIdOwned = 1u << 1;  // VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED
 
+inline constexpr uint32_t kBindFlagToken = 1u << 0;  // VFIO_DEVICE_BIND_FLAG_TOKEN
+
+inline constexpr uint32_t kFeaturePciVfToken = 0;
 inline constexpr uint32_t kFeatureDmaBuf = 11;
 inline constexpr uint32_t kFeatureGet = 1u << 16;
+inline constexpr uint32_t kFeatureSet = 1u << 17;
 inline constexpr uint32_t kFeatureProbe = 1u << 18;
 
 struct vfio_device_info {

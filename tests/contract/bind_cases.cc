@@ -42,6 +42,7 @@ TEST_F(BindTest, NothingElseWorksBeforeIt) {
   EXPECT_THAT(kernel().GetHotResetInfo(device), FailsWith(EINVAL));
   EXPECT_THAT(kernel().HotReset(device), FailsWith(EINVAL));
   EXPECT_THAT(kernel().SetEventFd(device, DeviceSignal::kError, std::nullopt), FailsWith(EINVAL));
+  EXPECT_THAT(kernel().SetVfToken(device, {}), FailsWith(EINVAL));
   EXPECT_THAT(kernel().ReadConfig(device, 0, bytes), FailsWith(EINVAL));
   EXPECT_THAT(kernel().WriteConfig(device, kCommand, bytes), FailsWith(EINVAL));
   EXPECT_THAT(kernel().DisableInterrupts(device), FailsWith(EINVAL));

@@ -28,7 +28,8 @@ namespace {
 constexpr char kDevices[] = "/sys/bus/pci/devices/";
 
 [[noreturn]] void Die(const std::string& why) {
-  fprintf(stderr, "linux_world: %s\nRun this in the test VM: tests/vm/vm.py --add sets -- BINARY\n", why.c_str());
+  fprintf(stderr, "linux_world: %s\nRun this in the test VM: tests/vm/vm.py --add sets --add virtual -- BINARY\n",
+          why.c_str());
   exit(EXIT_FAILURE);
 }
 

@@ -27,6 +27,8 @@ enum class Role {
   kSetSecond,    // 0000:04:01.0: the same, on the same bus
   kTwinFirst,    // 0000:05:00.0: e1000e, 40 KiB of memory at 64 KiB of BAR 0
   kTwinSecond,   // 0000:05:00.1: the same, another function of the same device, in the same IOMMU group
+  kPhysical,     // 0000:06:00.0: NVMe without a memory buffer, vfio-pci having made a virtual function of it
+  kVirtual,      // 0000:06:00.1: that
 };
 
 struct Exception {
@@ -88,6 +90,10 @@ inline PciAddress AddressOf(Role role) {
       return {.bus = 5};
     case Role::kTwinSecond:
       return {.bus = 5, .function = 1};
+    case Role::kPhysical:
+      return {.bus = 6};
+    case Role::kVirtual:
+      return {.bus = 6, .function = 1};
   }
   abort();
 }

@@ -59,8 +59,11 @@ class MortalKernel final : public Kernel {
   absl::StatusOr<UniqueFd> OpenDevice(absl::string_view cdev) override {
     return life_.Make("OpenDevice", [&] { return kernel_.OpenDevice(cdev); });
   }
-  absl::Status BindDevice(FdRef device, FdRef context) override {
-    return life_.Make("BindDevice", [&] { return kernel_.BindDevice(device, context); });
+  absl::Status BindDevice(FdRef device, FdRef context, const std::optional<VfToken>& token) override {
+    return life_.Make("BindDevice", [&] { return kernel_.BindDevice(device, context, token); });
+  }
+  absl::Status SetVfToken(FdRef device, const VfToken& token) override {
+    return life_.Make("SetVfToken", [&] { return kernel_.SetVfToken(device, token); });
   }
   absl::StatusOr<DeviceInfo> GetDeviceInfo(FdRef device) override { return kernel_.GetDeviceInfo(device); }
   absl::StatusOr<RegionInfo> GetRegionInfo(FdRef device, int region) override {

@@ -8,7 +8,8 @@ bazel_in_tree build //daemon:p2pd //client/p2pctl:p2pctl //tests/vm:p2p_test //t
 bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
 "$P2PD_TOP/tests/vm/self_test.sh"
 "$P2PD_TOP/tests/vm/vm.py" --timeout 300 --copy "$bin/tests/vm/p2p_test" -- p2p_test
-"$P2PD_TOP/tests/vm/vm.py" --timeout 300 --add sets --copy "$bin/daemon/p2pd" --copy "$bin/client/p2pctl/p2pctl" \
+"$P2PD_TOP/tests/vm/vm.py" --timeout 300 --add sets --add virtual --copy "$bin/daemon/p2pd" \
+  --copy "$bin/client/p2pctl/p2pctl" \
   --copy "$bin/tests/vm/raw_test" --copy "$bin/tests/vm/endings_test" --copy "$bin/tests/vm/offers_test" \
   -- sh -c 'raw_test && endings_test && offers_test'
 topology_tests=(--copy "$bin/tests/vm/topology_test" --copy "$bin/tests/vm/kernel_verdict_test")

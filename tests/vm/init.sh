@@ -55,7 +55,13 @@ bind_to_vfio() {
     echo vfio-pci >"/sys/bus/pci/devices/$bdf/driver_override"
     echo "$bdf" >/sys/bus/pci/drivers_probe
     [ -e "/sys/bus/pci/drivers/vfio-pci/$bdf" ] || echo "init: vfio-pci did not take $bdf"
+    make_virtual_functions "/sys/bus/pci/devices/$bdf"
   done
+}
+
+# vfio-pci takes the virtual functions that it makes.
+make_virtual_functions() {
+  if [ -e "$1/sriov_totalvfs" ]; then cat "$1/sriov_totalvfs" >"$1/sriov_numvfs"; fi
 }
 
 # Whoever may reach them on the host: here every user may run the job's programs, and be in its folder.

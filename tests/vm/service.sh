@@ -10,7 +10,7 @@ check() {
   shift
   if "$@" >/tmp/output 2>&1; then
     passed=$((passed + 1))
-    echo "ok: $what"
+    echo "ok: $what ($(cut -d. -f1 /proc/uptime) s)"
   else
     failed=$((failed + 1))
     echo "FAILED: $what"

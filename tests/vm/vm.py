@@ -13,7 +13,9 @@ More devices come with --add, bound to vfio-pci too:
           0000:05:00.0 and 0000:05:00.1, e1000e with AER, two functions of one device, in one group
   switch  0000:05:00.0 (0000:08:00.0 where "sets" are, too), NVMe "far0" behind an x3130 switch, whose ports have no
           ACS, in one group with the downstream port
-BAR 2 of these NVMe is a 16 MiB controller memory buffer. With --qmp the guest can unplug "nvme1", "nvme2" (device_del)
+  virtual 0000:03:00.0 (0000:06:00.0 where "sets" are, too), NVMe "physical0" with a virtual function, 03:00.1, made
+          by vfio-pci; without a memory buffer
+BAR 2 of the other NVMe is a 16 MiB controller memory buffer. With --qmp the guest can unplug "nvme1", "nvme2" (device_del)
 and plug them in again (device_add, with bus "rp1" or "rp2" and drive "d1" or "d2").
 Its root is this machine's own, at the same paths, under a layer of memory: the guest may change
 everything, and nothing outlives it but what it writes to /run/share. The command runs as root in the
@@ -70,10 +72,17 @@ def behind_switch(port):
             *small_nvme("far0", f"bus=down{port}")]
 
 
+def with_virtual_function(port):
+    return ["-device", f"nvme-subsys,id=subsystem{port}",
+            "-device", f"nvme,bus=rp{port},serial=physical0,subsys=subsystem{port},sriov_max_vfs=1,sriov_vq_flexible=2,"
+                       "sriov_vi_flexible=1,max_ioqpairs=4,msix_qsize=4"]
+
+
 # What --add adds: below a root port of its own each, how many buses that takes, and for vfio-pci the functions on them.
 EXTRAS = {
     "sets": [(one_bus, 2, [(1, "00.0"), (1, "01.0")]), (twins, 1, [(0, "00.0"), (0, "00.1")])],
     "switch": [(behind_switch, 3, [(2, "00.0")])],
+    "virtual": [(with_virtual_function, 1, [(0, "00.0")])],
 }
 
 
@@ -190,7 +199,7 @@ def kernel_parameters(options):
         sys.exit(f"vm: the kernel takes no init with blanks or quotes in its path: {init}")
     return " ".join([
         # Whether the timer ticks is not asked for: on a busy host it may be late, and the kernel would give up.
-        "console=ttyS0 panic=-1 oops=panic iommu=nopt no_timer_check",
+        "console=ttyS0 panic=-1 oops=panic iommu=nopt no_timer_check vfio_pci.enable_sriov=1",
         # The NVMe devices are VFIO's from the start.
         "" if options.nvme_driver else "initcall_blacklist=nvme_init",
         "root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose ro",

@@ -80,9 +80,9 @@ Verdict OpenPolicy::Judge(const PolicyRequest& request) const {
           .limits = {.scrub = scrub}};
 }
 
-std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root) {
+std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root, const std::string& more) {
   v1::Simulation machine;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kMachine, &machine));
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kMachine + more, &machine));
   auto kernel = *SimKernel::Create(machine);
   char name[] = "/tmp/p2pd-core.XXXXXX";
   sysfs_root = mkdtemp(name);
@@ -90,8 +90,8 @@ std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root) {
   return kernel;
 }
 
-CoreWorld::CoreWorld(BrokerOptions options) {
-  kernel = MakeTestMachine(sysfs_);
+CoreWorld::CoreWorld(BrokerOptions options, const std::string& more_devices) {
+  kernel = MakeTestMachine(sysfs_, more_devices);
   options.sysfs_root = sysfs_;
   options.signals = &signals;
   options.find_holders = [this](const FileIdentity&) { return holders; };

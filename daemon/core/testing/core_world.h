@@ -80,12 +80,13 @@ struct OutcomeOf<Done<T>> {
   using Type = absl::StatusOr<T>;
 };
 
-// The machine of these tests, and a directory with its sysfs, which the caller removes.
-std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root);
+// The machine of these tests, with more devices (simulation.proto) if need be, and a directory with its sysfs, which
+// the caller removes.
+std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root, const std::string& more = "");
 
 class CoreWorld {
  public:
-  explicit CoreWorld(BrokerOptions options = {});
+  explicit CoreWorld(BrokerOptions options = {}, const std::string& more_devices = "");
   ~CoreWorld();
 
   // Who is said to hold what is not let go of.

@@ -100,6 +100,9 @@ class Device {
   bool resetting = false;      // ResetDevice or HotReset is at it, without the lock
   bool set_resetting = false;  // HotReset is
 
+  // Of a physical function; none: the random one that the system gave it.
+  std::optional<VfToken> vf_token;
+
  private:
   Device(const DeviceSpec& spec, std::unique_ptr<DeviceFile> file)
       : spec_(spec), cdev_(spec.cdev), file_(std::move(file)), config_(spec) {}

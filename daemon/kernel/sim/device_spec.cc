@@ -93,6 +93,19 @@ absl::Status ParseModel(const SimulatedDevice& device, DeviceSpec& spec) {
   return absl::OkStatus();
 }
 
+// What VFIO leaves to whoever binds the physical function holds for one that is known by then.
+absl::Status ParsePhysical(const SimulatedDevice& device, const std::vector<DeviceSpec>& before, DeviceSpec& spec) {
+  if (device.physical_function().empty()) return absl::OkStatus();
+  const auto physical = std::find_if(before.begin(), before.end(), [&](const DeviceSpec& other) {
+    return other.address.ToString() == device.physical_function();
+  });
+  if (physical == before.end() || physical->physical_function.has_value() || !spec.express()) {
+    return Unsound(device, "physical_function is no physical function that stands before it, behind a port");
+  }
+  spec.physical_function = physical->address;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<DeviceSpec> ParseDevice(const SimulatedDevice& device) {
   const absl::StatusOr<PciAddress> address = PciAddress::Parse(device.bdf());
   if (!address.ok()) return Unsound(device, "bdf is not of the form 0000:01:00.0");
@@ -141,6 +154,7 @@ absl::StatusOr<std::vector<DeviceSpec>> ParseSimulation(const p2pd::v1::Simulati
   for (const SimulatedDevice& device : simulation.device()) {
     P2PD_ASSIGN_OR_RETURN(DeviceSpec spec, ParseDevice(device));
     if (!seen.insert(spec.address).second) return Unsound(device, "two devices have the same bdf");
+    P2PD_RETURN_IF_ERROR(ParsePhysical(device, specs, spec));
     spec.cdev = absl::StrCat("vfio", specs.size());
     specs.push_back(std::move(spec));
   }

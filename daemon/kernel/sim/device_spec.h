@@ -45,6 +45,7 @@ struct DeviceSpec {
   absl::Duration reset_time;
   int dma_address_bits = 64;
   std::optional<MsixSpec> msix;
+  std::optional<PciAddress> physical_function;  // of a virtual one; earlier in the list
   p2pd::v1::SimulatedDevice::ModelCase model = p2pd::v1::SimulatedDevice::MODEL_NOT_SET;
   p2pd::v1::Nvme nvme;
 

@@ -16,6 +16,8 @@ Names NamesOf(Verb verb) {
       return {"OpenDevice", "open"};
     case Verb::kBindDevice:
       return {"BindDevice", "VFIO_DEVICE_BIND_IOMMUFD"};
+    case Verb::kSetVfToken:
+      return {"SetVfToken", "VFIO_DEVICE_FEATURE_PCI_VF_TOKEN"};
     case Verb::kGetDeviceInfo:
       return {"GetDeviceInfo", "VFIO_DEVICE_GET_INFO"};
     case Verb::kGetRegionInfo:

@@ -14,6 +14,7 @@ namespace p2pd::sim {
 enum class Verb {
   kOpenDevice,
   kBindDevice,
+  kSetVfToken,
   kGetDeviceInfo,
   kGetRegionInfo,
   kProbeExport,
@@ -41,12 +42,12 @@ enum class Verb {
 };
 
 inline constexpr std::array kAllVerbs = {
-    Verb::kOpenDevice,        Verb::kBindDevice,    Verb::kGetDeviceInfo, Verb::kGetRegionInfo, Verb::kProbeExport,
-    Verb::kExportDmaBuf,      Verb::kShareDmaBuf,   Verb::kIsShared,      Verb::kResetDevice,   Verb::kGetHotResetInfo,
-    Verb::kHotReset,          Verb::kSetEventFd,    Verb::kReadConfig,    Verb::kWriteConfig,   Verb::kClearBar,
-    Verb::kDisableInterrupts, Verb::kOpenContext,   Verb::kAllocIoas,     Verb::kDestroyIoas,   Verb::kAttachDevice,
-    Verb::kDetachDevice,      Verb::kGetIovaLayout, Verb::kMapFile,       Verb::kUnmap,         Verb::kInspectMemory,
-    Verb::kPrepareMemory,
+    Verb::kOpenDevice,      Verb::kBindDevice,        Verb::kSetVfToken,    Verb::kGetDeviceInfo, Verb::kGetRegionInfo,
+    Verb::kProbeExport,     Verb::kExportDmaBuf,      Verb::kShareDmaBuf,   Verb::kIsShared,      Verb::kResetDevice,
+    Verb::kGetHotResetInfo, Verb::kHotReset,          Verb::kSetEventFd,    Verb::kReadConfig,    Verb::kWriteConfig,
+    Verb::kClearBar,        Verb::kDisableInterrupts, Verb::kOpenContext,   Verb::kAllocIoas,     Verb::kDestroyIoas,
+    Verb::kAttachDevice,    Verb::kDetachDevice,      Verb::kGetIovaLayout, Verb::kMapFile,       Verb::kUnmap,
+    Verb::kInspectMemory,   Verb::kPrepareMemory,
 };
 
 absl::string_view VerbName(Verb verb);  // "MapFile"

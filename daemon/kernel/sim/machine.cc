@@ -1,5 +1,6 @@
 #include "daemon/kernel/sim/machine.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -80,12 +81,41 @@ absl::StatusOr<UniqueFd> Machine::OpenDevice(absl::string_view cdev) {
   return ErrnoError("open", path, ENOENT);
 }
 
-absl::Status Machine::BindDevice(FdRef fd, FdRef context_fd) {
+std::vector<Device*> Machine::VirtualFunctionsOf(const Device& device) const {
+  std::vector<Device*> functions;
+  for (const auto& other : devices_) {
+    if (other->spec().physical_function == device.spec().address) functions.push_back(other.get());
+  }
+  return functions;
+}
+
+int Machine::CheckToken(Device& device, const std::optional<VfToken>& token) {
+  if (device.spec().physical_function.has_value()) {
+    return token.has_value() && Find(*device.spec().physical_function)->vf_token == token ? 0 : EACCES;
+  }
+  const std::vector<Device*> functions = VirtualFunctionsOf(device);
+  if (functions.empty()) return token.has_value() ? EINVAL : 0;
+  const bool used = std::any_of(functions.begin(), functions.end(), [](const Device* f) { return f->bound(); });
+  if (used) return token.has_value() && device.vf_token == token ? 0 : EACCES;
+  if (token.has_value()) device.vf_token = token;
+  return 0;
+}
+
+absl::Status Machine::SetVfToken(FdRef fd, const VfToken& token) {
+  constexpr char kCall[] = "VFIO_DEVICE_FEATURE_PCI_VF_TOKEN";
+  P2PD_ASSIGN_OR_RETURN(Device* const device, BoundDeviceOf(fd, kCall));
+  if (VirtualFunctionsOf(*device).empty()) return ErrnoError(kCall, device->name(), ENOTTY);
+  device->vf_token = token;
+  return absl::OkStatus();
+}
+
+absl::Status Machine::BindDevice(FdRef fd, FdRef context_fd, const std::optional<VfToken>& token) {
   constexpr char kCall[] = "VFIO_DEVICE_BIND_IOMMUFD";
   P2PD_ASSIGN_OR_RETURN(Device* const device, DeviceOf(fd, kCall));
   const auto fail = [&](int error) { return ErrnoError(kCall, device->name(), error); };
   const std::optional<uint64_t> handle = device->HandleOf(fd);
   if (!handle.has_value() || device->IsBound(fd)) return fail(EINVAL);
+  if (const int error = CheckToken(*device, token); error != 0) return fail(error);
   const std::optional<FileId> context_id = Identify(context_fd);
   if (!context_id.has_value()) return fail(EBADF);
   const auto context = contexts_.find(*context_id);
@@ -275,7 +305,10 @@ absl::StatusOr<Device*> Machine::BeginReset(FdRef fd) {
 absl::Status Machine::FinishReset(Device& device, int error) {
   if (error == 0 && device.presence() != Presence::kBound) error = EAGAIN;
   if (error == 0 && !device.has_reset_method()) error = ENOTTY;
-  if (error == 0) device.ResetFunction();
+  if (error == 0) {
+    device.ResetFunction();
+    for (Device* const function : VirtualFunctionsOf(device)) function->ResetFunction();
+  }
   device.resetting = false;
   Restore(device);
   if (error != 0) return ErrnoError("VFIO_DEVICE_RESET", device.name(), error);

@@ -49,7 +49,8 @@ class Machine {
 
   // machine.cc
   absl::StatusOr<UniqueFd> OpenDevice(absl::string_view cdev);
-  absl::Status BindDevice(FdRef fd, FdRef context);
+  absl::Status BindDevice(FdRef fd, FdRef context, const std::optional<VfToken>& token);
+  absl::Status SetVfToken(FdRef fd, const VfToken& token);
   absl::StatusOr<DeviceInfo> GetDeviceInfo(FdRef fd);
   absl::StatusOr<RegionInfo> GetRegionInfo(FdRef fd, int region);
   absl::Status ProbeExport(FdRef fd);
@@ -120,6 +121,10 @@ class Machine {
   absl::StatusOr<Context*> ContextOf(FdRef fd, absl::string_view call);
   absl::StatusOr<IovaSpace*> SpaceOf(FdRef fd, IoasId ioas, absl::string_view call);
   bool IsOurs(FdRef fd) const;
+
+  // 0, or the errno with which a bind with this token is refused.
+  int CheckToken(Device& device, const std::optional<VfToken>& token);
+  std::vector<Device*> VirtualFunctionsOf(const Device& device) const;
 
   void CloseDevice(Device& device);
   // Kills the areas and, until Restore(), refuses new ones.

@@ -26,6 +26,9 @@ bool IsVfios(const Device* device) {
   return device->presence() == Presence::kBound || device->presence() == Presence::kLeaving;
 }
 
+// VFIO keeps a virtual function apart from its bus, and so refuses to reset a bus that has one.
+bool IsVirtual(const Device* device) { return device->spec().physical_function.has_value(); }
+
 bool IsEventFd(FdRef fd) {
   char target[64] = {};
   const std::string path = absl::StrCat("/proc/self/fd/", fd.get());
@@ -57,7 +60,7 @@ absl::StatusOr<HotResetInfo> Machine::GetHotResetInfo(FdRef fd) {
   if (!HasPort(*device)) return ErrnoError(kCall, device->name(), ENODEV);
   HotResetInfo info = {.members = {}, .all_owned = true};
   for (const Device* const member : BusOf(*device)) {
-    const bool owned = IsVfios(member) && Owned(*member, device->context);
+    const bool owned = IsVfios(member) && !IsVirtual(member) && Owned(*member, device->context);
     info.members.push_back({.address = member->spec().address, .owned = owned});
     info.all_owned &= owned;
   }
@@ -71,6 +74,7 @@ absl::StatusOr<std::vector<Device*>> Machine::BeginHotReset(FdRef fd) {
   if (!HasPort(*device)) return fail(ENODEV);
   std::vector<Device*> set = BusOf(*device);
   if (!std::all_of(set.begin(), set.end(), IsVfios)) return fail(EINVAL);
+  if (std::any_of(set.begin(), set.end(), IsVirtual)) return fail(EINVAL);
   std::vector<Device*> revoked;
   int error = 0;
   for (Device* const member : set) {
@@ -113,7 +117,7 @@ void Machine::ResetSetAfterClose(Device& closed) {
   const std::vector<Device*> set = BusOf(closed);
   bool needed = false;
   for (const Device* const member : set) {
-    if (member->presence() != Presence::kBound || member->bound()) return;
+    if (member->presence() != Presence::kBound || member->bound() || IsVirtual(member)) return;
     needed |= member->needs_reset();
   }
   if (!needed) return;

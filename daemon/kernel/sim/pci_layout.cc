@@ -44,6 +44,7 @@ Function FunctionOf(const DeviceSpec& spec, const fs::path& parent) {
   function.numa_node = spec.numa_node;
   function.cdev = spec.cdev;
   function.resettable = spec.resettable;
+  if (spec.physical_function.has_value()) function.physical_function = spec.physical_function->ToString();
   for (const BarSpec& bar : spec.bars) {
     if (bar.size == 0) {
       function.resources.push_back({});

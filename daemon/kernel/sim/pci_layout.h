@@ -35,6 +35,7 @@ struct Function {
   std::vector<uint8_t> config = {};
   std::string cdev = "";  // "" for what is not bound to vfio-pci
   bool resettable = false;
+  std::string physical_function = "";  // of a virtual one
 };
 
 // Parents first.

@@ -95,13 +95,28 @@ void WriteFunction(Writer& writer, const Function& function) {
   if (!function.cdev.empty()) WriteDriver(writer, function);
 }
 
+// How a physical function and its virtual ones know of each other.
+void LinkVirtualFunctions(Writer& writer, const std::vector<Function>& functions) {
+  for (const Function& physical : functions) {
+    int count = 0;
+    for (const Function& function : functions) {
+      if (function.physical_function != physical.address.ToString()) continue;
+      writer.Link(physical.path / absl::StrCat("virtfn", count++), function.path);
+      writer.Link(function.path / "physfn", physical.path);
+    }
+    if (count > 0) writer.File(physical.path / "sriov_totalvfs", absl::StrCat(count, "\n"));
+  }
+}
+
 }  // namespace
 
 absl::Status WriteSysfs(const std::string& dir, absl::Span<const DeviceSpec> devices, const HierarchySpec& hierarchy) {
   Writer writer(dir);
   writer.Folder("bus/pci/devices");
   writer.Folder("bus/pci/drivers/vfio-pci");
-  for (const Function& function : Layout(devices, hierarchy)) WriteFunction(writer, function);
+  const std::vector<Function> functions = Layout(devices, hierarchy);
+  for (const Function& function : functions) WriteFunction(writer, function);
+  LinkVirtualFunctions(writer, functions);
   writer.Folder("proc");
   writer.File("proc/cpuinfo", absl::StrFormat("processor\t: 0\nvendor_id\t: %s\ncpu family\t: %u\n\n",
                                               hierarchy.cpu_vendor, hierarchy.cpu_family));
