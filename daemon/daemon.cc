@@ -12,10 +12,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
+#include "daemon/base/process.h"
 #include "daemon/base/thread_scheduler.h"
 #include "daemon/bus/denial_log.h"
 #include "daemon/bus/event_log.h"
 #include "daemon/bus/reporter.h"
+#include "daemon/bus/unit_killer.h"
 #include "daemon/config/config_text.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/memory_journal.h"
@@ -188,6 +190,9 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   options.ready_deadline = settings.ready_deadline;
   options.quota = QuotaLimitsOf(settings);
   options.signals = &signals;
+  options.kill_unit = [killer = UnitKiller({.own_unit = UnitOf(getpid())})](const std::string& unit) {
+    return killer.Kill(unit);
+  };
   options.read_policy = [path = settings.policy] { return ReadPolicy(path); };
   DenialReporter denials(*loop);
   options.on_denied = [loop = loop.get(), &denials](const Denial& denial) {
