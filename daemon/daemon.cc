@@ -11,10 +11,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
+#include "daemon/base/process.h"
 #include "daemon/base/thread_scheduler.h"
 #include "daemon/bus/denial_reporter.h"
 #include "daemon/bus/event_log.h"
 #include "daemon/bus/reporter.h"
+#include "daemon/bus/unit_killer.h"
 #include "daemon/config/config_text.h"
 #include "daemon/continuity.h"
 #include "daemon/core/broker.h"
@@ -172,6 +174,9 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   options.signals = &signals;
   options.store = &continuity->store();
   options.distrust = continuity->distrust();
+  options.kill_unit = [killer = UnitKiller({.own_unit = UnitOf(getpid())})](const std::string& unit) {
+    return killer.Kill(unit);
+  };
   options.read_policy = [path = settings.policy] { return ReadPolicy(path); };
   DenialReporter denials(*loop);
   options.on_denied = [loop = loop.get(), &denials](const Denial& denial) {

@@ -72,7 +72,8 @@ std::string LimitsText(const GrantLimits& limits) {
   constexpr const char* kScrubs[] = {"RESET", "NONE", "ZERO"};
   return absl::StrCat("scrub ", kScrubs[static_cast<int>(limits.scrub)], ", count ", number(limits.max_count),
                       ", bytes ", number(limits.max_bytes), ", time to live ", time(limits.time_to_live),
-                      ", quiesce deadline ", time(limits.quiesce_deadline), limits.shared ? ", shared" : "");
+                      ", quiesce deadline ", time(limits.quiesce_deadline), limits.shared ? ", shared" : "",
+                      limits.kill_holder ? ", kill holder" : "");
 }
 
 // What of a verdict an expectation is about; with the verdict's own values, or those expected.

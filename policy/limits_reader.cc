@@ -44,6 +44,9 @@ const std::vector<Field>& Fields() {
       {v1::Limits::kSharedFieldNumber,
        {kExport, kExportControl, kReceiveFd},
        "shared is about overlapping windows: expected it with EXPORT, EXPORT_CONTROL or RECEIVE_FD"},
+      {v1::Limits::kKillHolderFieldNumber,
+       {kDrive},
+       "kill_holder is about who keeps a device's fd: expected kill_holder only with DRIVE"},
   };
   return fields;
 }
@@ -96,6 +99,7 @@ GrantLimits ToLimits(const v1::Limits& proto) {
   if (proto.has_time_to_live_seconds()) limits.time_to_live = absl::Seconds(proto.time_to_live_seconds());
   if (proto.has_quiesce_deadline_ms()) limits.quiesce_deadline = absl::Milliseconds(proto.quiesce_deadline_ms());
   limits.shared = proto.shared();
+  limits.kill_holder = proto.kill_holder();
   return limits;
 }
 

@@ -115,6 +115,7 @@ std::string ConditionsText(const Rule& rule) {
     texts.push_back(absl::StrCat("quiesce ", absl::FormatDuration(*limits.quiesce_deadline)));
   }
   if (limits.shared) texts.push_back("shared");
+  if (limits.kill_holder) texts.push_back("who keeps an fd is killed");
   return absl::StrJoin(texts, ", ");
 }
 

@@ -91,6 +91,7 @@ struct GrantLimits {
   std::optional<absl::Duration> time_to_live;
   std::optional<absl::Duration> quiesce_deadline;
   bool shared = false;
+  bool kill_holder = false;
 
   bool operator==(const GrantLimits&) const = default;
 };

@@ -199,6 +199,9 @@ TEST(RuleReaderTest, LimitsBelongToRulesThatAllowDriving) {
   EXPECT_THAT(ErrorOf(RuleWith("limits { scrub: NONE }")), EndsWith("expected scrub only with DRIVE"));
   EXPECT_EQ(ErrorOf("rule { name: \"a\" effect: DENY action: DRIVE\nlimits { scrub: NONE } }"),
             "p:2:1: rule \"a\": expected limits only in a rule that allows something");
+  EXPECT_THAT(ErrorOf(RuleWith("limits { kill_holder: true }")), EndsWith("expected kill_holder only with DRIVE"));
+  EXPECT_FALSE(RulesOf(RuleWith("", "DRIVE"))[0].limits.kill_holder);
+  EXPECT_TRUE(RulesOf(RuleWith("limits { kill_holder: true }", "DRIVE"))[0].limits.kill_holder);
   EXPECT_THAT(ErrorOf(RuleWith("limits { scrub: 4 }", "DRIVE")),
               EndsWith("expected scrub: RESET, scrub: ZERO or scrub: NONE"));
 }

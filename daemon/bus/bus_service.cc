@@ -1,27 +1,19 @@
 #include "daemon/bus/bus_service.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
+#include "daemon/bus/bus_address.h"
 #include "daemon/bus/bus_properties.h"
 #include "daemon/service/log.h"
 
 namespace p2pd {
 namespace {
 
-constexpr char kSystemBus[] = "unix:path=/run/dbus/system_bus_socket";
 constexpr char kLocal[] = "org.freedesktop.DBus.Local";
 constexpr uint32_t kPrimaryOwner = 1;  // DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER
-
-std::string AddressOf(const BusOptions& options) {
-  if (!options.address.empty()) return options.address;
-  const char* const environment = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
-  return environment == nullptr ? kSystemBus : environment;
-}
 
 }  // namespace
 
@@ -41,7 +33,7 @@ void BusService::Start() {
 }
 
 absl::Status BusService::Connect() {
-  const std::string address = AddressOf(options_);
+  const std::string address = BusAddress(options_.address);
   int result = sd_bus_new(&bus_);
   if (result >= 0) result = sd_bus_set_address(bus_, address.c_str());
   if (result >= 0) result = sd_bus_set_bus_client(bus_, 1);

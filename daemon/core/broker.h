@@ -54,6 +54,9 @@ struct MergedContext {
 // Errors: FailedPrecondition, always.
 absl::StatusOr<std::shared_ptr<const Policy>> NoPolicyToRead();
 
+// Errors: Unavailable, always.
+absl::Status NobodyKills(const std::string& unit);
+
 struct BrokerOptions {
   std::string sysfs_root = "/sys";
   std::string cpuinfo = "/proc/cpuinfo";
@@ -63,6 +66,8 @@ struct BrokerOptions {
   absl::Duration ready_deadline = absl::Minutes(1);  // for a driver, after a reset
   QuotaLimits quota;
   std::function<std::vector<FileHolder>(const FileIdentity&)> find_holders = FindHolders;
+  // Has a unit of the service manager killed, with all that runs in it; may block. An error says why not.
+  std::function<absl::Status(const std::string&)> kill_unit = NobodyKills;
   SignalWaiter* signals = nullptr;  // outlives the Broker; none: nothing is heard of errors and removals
   FdStore* store = nullptr;         // likewise; none: nothing outlives this process
   std::string distrust;             // why what the store has cannot be trusted; "": it can

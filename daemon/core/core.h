@@ -463,6 +463,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // What came of binding a device again; `file`: what whoever still holds it holds.
   void AfterBind(OperationId id, const PciAddress& address, const absl::Status& bound,
                  const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
+  void KillHolders(OperationId id, const PciAddress& address, const std::vector<FileHolder>& holders)
+      ABSL_LOCKS_EXCLUDED(mutex);
   void LookForHolders(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void RetryBind(const PciAddress& address, int attempt) ABSL_LOCKS_EXCLUDED(mutex);
   // Address spaces that could not be destroyed when their session ended; on the context's strand.

@@ -134,6 +134,47 @@ TEST_F(DriverTest, AnFdThatIsStillHeldTaintsTheDeviceUntilItIsGone) {
   world_.Drive(other_, CoreWorld::kEngine);
 }
 
+TEST_F(DriverTest, TheUnitOfWhoeverKeepsAnFdIsKilledWherePolicySaysSo) {
+  world_.policy->kill_holder = true;
+  world_.holders = {{.pid = 4711, .comm = "hoarder", .unit = "hoarder.service"},
+                    {.pid = 4712, .comm = "hoarder", .unit = "hoarder.service"},
+                    {.pid = 4713, .comm = "other", .unit = "other.service"}};
+  world_.Drive(driver_, CoreWorld::kEngine);
+  world_.broker->EndSession(driver_.id, "hung up, but its process lives and keeps the fd");
+  world_.scheduler.RunReady();
+  EXPECT_THAT(world_.killed, ::testing::ElementsAre("hoarder.service", "other.service"));
+  const OperationView receipt = world_.broker->ListOperations(other_.id).back();
+  EXPECT_THAT(receipt.steps, ::testing::Contains(::testing::AllOf(
+                                 ::testing::Field(&OperationStep::what, "kill hoarder.service, which keeps the fd"),
+                                 ::testing::Field(&OperationStep::error, ""))));
+  driver_.channel->grants.clear();  // as the kernel does with what is killed
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kReady);
+}
+
+TEST_F(DriverTest, WhatIsNotKilledKeepsTheDeviceTaintedAndTheReceiptSaysWhy) {
+  world_.policy->kill_holder = true;
+  world_.kill_outcome = absl::UnavailableError("there is no bus");
+  world_.holders = {{.pid = 4711, .comm = "hoarder", .unit = "hoarder.service"}};
+  world_.Drive(driver_, CoreWorld::kEngine);
+  world_.broker->EndSession(driver_.id, "hung up, but its process lives and keeps the fd");
+  world_.scheduler.RunReady();
+  EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kTainted);
+  const OperationView receipt = world_.broker->ListOperations(other_.id).back();
+  EXPECT_THAT(receipt.steps, ::testing::Contains(::testing::AllOf(
+                                 ::testing::Field(&OperationStep::what, "kill hoarder.service, which keeps the fd"),
+                                 ::testing::Field(&OperationStep::error, ::testing::HasSubstr("there is no bus")))));
+}
+
+TEST_F(DriverTest, NobodyIsKilledUnlessPolicySaysSo) {
+  world_.holders = {{.pid = 4711, .comm = "hoarder", .unit = "hoarder.service"}};
+  world_.Drive(driver_, CoreWorld::kEngine);
+  world_.broker->EndSession(driver_.id, "hung up, but its process lives and keeps the fd");
+  world_.scheduler.RunReady();
+  EXPECT_EQ(Device(CoreWorld::kEngine).state, DeviceState::kTainted);
+  EXPECT_TRUE(world_.killed.empty());
+}
+
 TEST_F(DriverTest, ATaintedDeviceTaintsItsContext) {
   world_.Drive(driver_, CoreWorld::kTwin);
   world_.broker->EndSession(driver_.id, "hung up, but its process lives and keeps the fd");

@@ -31,6 +31,7 @@ absl::StatusOr<Grounds> Rest(RuleLedger& ledger, uint32_t uid, uint64_t bytes, c
     TakeLess(grounds.limits.time_to_live, verdict.limits.time_to_live);
     TakeLess(grounds.limits.quiesce_deadline, verdict.limits.quiesce_deadline);
     grounds.limits.shared = grounds.limits.shared && verdict.limits.shared;
+    grounds.limits.kill_holder = grounds.limits.kill_holder && verdict.limits.kill_holder;
   }
   return grounds;
 }

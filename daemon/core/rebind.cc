@@ -1,6 +1,7 @@
 // What happens to devices and address spaces inside an operation, on their context's strand: a reset whose
 // mappings come back, or the scrub between two drivers, after which the device is bound afresh.
 #include <bit>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
@@ -187,6 +188,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
   const bool held = GetErrorInfo(bound).error == EINVAL;
   std::vector<FileHolder> holders;
   if (held && file.has_value()) holders = options.find_holders(*file);
+  KillHolders(id, address, holders);
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   Advance(device, DeviceEvent::kResetEnded);
@@ -207,6 +209,23 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
   Advance(device, DeviceEvent::kHeldByOthers,
           held ? HeldBy(device.view.holders) : absl::StrCat("cannot be bound just now: ", bound.message()));
   scheduler.RunAfter(kRetryBind, [self = shared_from_this(), address] { self->RetryBind(address, 1); });
+}
+
+void Core::KillHolders(OperationId id, const PciAddress& address, const std::vector<FileHolder>& holders) {
+  {
+    CoreLock lock(mutex);
+    if (!tables.devices.at(address).grounds.limits.kill_holder) return;
+  }
+  std::set<std::string> units;
+  for (const FileHolder& holder : holders) units.insert(holder.unit);
+  for (const std::string& unit : units) {
+    const std::string what = unit.empty() ? "the unit of the fd's holder" : absl::StrCat(unit, ", which keeps the fd");
+    RunStep(id, absl::StrCat("kill ", what), [&] { return options.kill_unit(unit); }).IgnoreError();
+  }
+}
+
+absl::Status NobodyKills(const std::string& unit) {
+  return absl::UnavailableError(absl::StrCat("nothing here can kill ", unit));
 }
 
 absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {

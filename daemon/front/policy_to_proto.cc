@@ -95,6 +95,7 @@ void AddLimits(Facts* limits, const GrantLimits& of) {
   if (of.time_to_live.has_value()) Add(limits, "time_to_live", absl::FormatDuration(*of.time_to_live));
   if (of.quiesce_deadline.has_value()) Add(limits, "quiesce_deadline", absl::FormatDuration(*of.quiesce_deadline));
   if (of.shared) Add(limits, "shared", Text(true));
+  if (of.kill_holder) Add(limits, "kill_holder", Text(true));
 }
 
 absl::StatusOr<Action> ActionFromText(const std::string& text) {

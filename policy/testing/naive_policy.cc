@@ -239,7 +239,7 @@ bool LimitsAre(const v1::Limits& said, const GrantLimits& limits) {
          lasts(said.has_time_to_live_seconds(), absl::Seconds(said.time_to_live_seconds()), limits.time_to_live) &&
          lasts(said.has_quiesce_deadline_ms(), absl::Milliseconds(said.quiesce_deadline_ms()),
                limits.quiesce_deadline) &&
-         limits.shared == said.shared();
+         limits.shared == said.shared() && limits.kill_holder == said.kill_holder();
 }
 
 }  // namespace

@@ -149,6 +149,7 @@ class Maker {
   void MakeLimits(v1::Action action, v1::Limits* limits) {
     if (action == v1::RESET || action == v1::OBSERVE) return;
     if (action == v1::DRIVE) limits->set_scrub(static_cast<v1::Limits::Scrub>(choose_(4)));
+    if (action == v1::DRIVE && Rarely()) limits->set_kill_holder(true);
     if (Rarely()) limits->set_max_count(1 + choose_(9));
     if (action != v1::DRIVE && Rarely()) limits->set_max_bytes(1 + choose_(9));
     if (Rarely()) limits->set_time_to_live_seconds(1 + choose_(9));

@@ -5,4 +5,4 @@ set -euo pipefail
 "$P2PD_TOP/tools/packages.sh" build dbus
 bazel_in_tree test --test_summary=terse //daemon/bus/... //tests/component:bus_objects_test \
   //tests/component:bus_calls_test //tests/component:bus_connection_test //tests/component:bus_polkit_test \
-  //tests/component:bus_sleep_test
+  //tests/component:bus_sleep_test //tests/component:bus_killing_test

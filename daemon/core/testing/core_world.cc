@@ -77,7 +77,7 @@ Verdict OpenPolicy::Judge(const PolicyRequest& request) const {
   return {.allowed = allowed,
           .rule = "test",
           .reason = allowed ? "allowed" : "the test denies it",
-          .limits = {.scrub = scrub}};
+          .limits = {.scrub = scrub, .kill_holder = kill_holder}};
 }
 
 std::unique_ptr<SimKernel> MakeTestMachine(std::string& sysfs_root, const std::string& more) {
@@ -95,6 +95,10 @@ CoreWorld::CoreWorld(BrokerOptions options, const std::string& more_devices) {
   options.sysfs_root = sysfs_;
   options.signals = &signals;
   options.find_holders = [this](const FileIdentity&) { return holders; };
+  options.kill_unit = [this](const std::string& unit) {
+    killed.push_back(unit);
+    return kill_outcome;
+  };
   options.cpuinfo = sysfs_ + "/proc/cpuinfo";
   broker = std::make_unique<Broker>(options, *kernel, scheduler, journal, policy);
   const absl::Status started = broker->Start();

@@ -48,6 +48,7 @@ class OpenPolicy final : public Policy {
 
   std::vector<Action> denied;
   Scrub scrub = Scrub::kZero;
+  bool kill_holder = false;
 };
 
 class RecordingWatcher final : public Watcher {
@@ -91,6 +92,9 @@ class CoreWorld {
 
   // Who is said to hold what is not let go of.
   std::vector<FileHolder> holders;
+  // The units that were to be killed, and what came of it.
+  std::vector<std::string> killed;
+  absl::Status kill_outcome;
 
   // Whatever devices have signalled takes effect.
   void RunSignals() {
