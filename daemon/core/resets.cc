@@ -97,7 +97,8 @@ void Core::FindResetSet(SessionId session, const PciAddress& address, const std:
   absl::Status status = set.status();
   asking = request;
   if (status.ok()) {
-    status = entry == nullptr || entry->ended ? SessionEnded() : BeginBusReset(lock, *entry, address, *set, beside, finish);
+    status =
+        entry == nullptr || entry->ended ? SessionEnded() : BeginBusReset(lock, *entry, address, *set, beside, finish);
   }
   asking.reset();
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
