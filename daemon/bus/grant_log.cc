@@ -31,7 +31,11 @@ std::optional<LogEntry> GrantLog::EntryFor(const Event& event) {
     }
     return std::nullopt;
   }
-  if (const auto* device = std::get_if<DeviceView>(&event.object)) return OfDriver(*device);
+  if (const auto* device = std::get_if<DeviceView>(&event.object)) {
+    std::optional<LogEntry> entry = OfDriver(*device);
+    // What a predecessor has granted is not granted anew.
+    return event.type == EventType::kSnapshot ? std::nullopt : std::move(entry);
+  }
   if (!begins && !ends) return std::nullopt;
   if (const auto* window = std::get_if<ExportView>(&event.object)) {
     return Entry({.session = window->session,
@@ -64,7 +68,10 @@ std::optional<LogEntry> GrantLog::EntryFor(const Event& event) {
 std::optional<LogEntry> GrantLog::OfDriver(const DeviceView& device) {
   const auto known = driven_.find(device.address);
   const bool driven = known != driven_.end();
-  if (driven == device.driver.has_value()) return std::nullopt;
+  if (driven == device.driver.has_value()) {
+    if (driven) known->second = device;  // it may rest on another rule by now
+    return std::nullopt;
+  }
   // At its end the view does not know any more who it was.
   const DeviceView granted = driven ? known->second : device;
   const LogEntry entry = Entry({.session = *granted.driver,

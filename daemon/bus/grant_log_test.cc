@@ -55,6 +55,18 @@ TEST_F(GrantLogTest, ItsEndNamesTheReasonAndTheOperation) {
   EXPECT_EQ(FieldOf(*entry, "P2PD_OPERATION"), "operations/11");
 }
 
+TEST_F(GrantLogTest, WhatAPredecessorGrantedIsNotGrantedAnewButEnds) {
+  DeviceView device = {.address = {.bus = 1}, .driver = SessionId(7)};
+  EXPECT_FALSE(log_.EntryFor(Of(device, EventType::kSnapshot)).has_value());
+  device.driver_rule = "drivers";
+  EXPECT_FALSE(log_.EntryFor(Of(device, EventType::kChanged)).has_value());
+  device.driver.reset();
+  const auto entry = log_.EntryFor(Of(device, EventType::kChanged));
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->id, kGrantEnded);
+  EXPECT_EQ(FieldOf(*entry, "P2PD_RULE"), "drivers");
+}
+
 TEST_F(GrantLogTest, AChangeIsNoGrant) { EXPECT_FALSE(log_.EntryFor(Of(mapping_, EventType::kChanged)).has_value()); }
 
 TEST_F(GrantLogTest, ARawExportConveysItsDescriptorToo) {

@@ -57,13 +57,17 @@ faults() { dmesg | grep -cE 'DMAR:.*fault|DMAR: \[DMA' || true; }
 
 # kill_at NUMBER SIDE: p2pd ends there, and is back; the client goes on.
 kill_at() {
-  local before
+  local before reload=
   before=$(restarts)
   die_at "$1 $2"
-  # p2pd may end under it.
-  if [ "$1" = 2 ]; then p2pctl policy reload || true; fi
+  # It is cut short, and made again; a p2pd that starts reads the policy as well, and must not end there for ever.
+  if [ "$1" = 2 ]; then
+    p2pctl policy reload &
+    reload=$!
+  fi
   until_true restarted_since "$before" || return 1
   die_at "0 before"
+  [ -z "$reload" ] || wait "$reload" || return 1
   until_true is_active || return 1
   until_true goes_on "$(rounds)"
 }
