@@ -96,7 +96,10 @@ check "a policy with a mistake cannot be loaded" refuses systemctl reload p2pd.s
 check "the journal says where it is" says members.textproto:1:8
 check "the policy of before stays" test "$(generation)" = "$before"
 check "and p2pd goes on" as_member p2pctl status
-echo 'rule { name: "nobody" effect: DENY }' >/etc/p2pd/policy.d/members.textproto
+cat >/etc/p2pd/policy.d/members.textproto <<'POLICY'
+rule { name: "nobody" effect: DENY
+       action: [OBSERVE, EXPORT, EXPORT_CONTROL, RECEIVE_FD, MAP, MAP_MEMORY, DRIVE, RESET, ADMIN] }
+POLICY
 check "one that lets nobody do anything is loaded" systemctl reload p2pd.service
 check "and is in force by then" refuses as_member p2pctl policy reload
 check "root may not reset either" refuses call_manager ResetDevice s devices/0000:01:00.0
