@@ -6,34 +6,24 @@
 #include <chrono>
 #include <thread>
 
-#include "daemon/base/unique_fd.h"
-
 namespace p2pd::vm {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(60);
 
-// What the kernel says from now on.
-class KernelLog {
- public:
-  KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) { lseek(fd_.get(), 0, SEEK_END); }
-
-  // Whether a new line has all of these words.
-  bool Says(const std::vector<std::string>& words) {
-    char record[8192];
-    for (ssize_t size; (size = read(fd_.get(), record, sizeof(record))) > 0;) {
-      const std::string line(record, size);
-      const auto there = [&](const std::string& word) { return line.find(word) != std::string::npos; };
-      if (std::all_of(words.begin(), words.end(), there)) return true;
-    }
-    return false;
-  }
-
- private:
-  UniqueFd fd_;
-};
-
 }  // namespace
+
+KernelLog::KernelLog() : fd_(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)) { lseek(fd_.get(), 0, SEEK_END); }
+
+bool KernelLog::Says(const std::vector<std::string>& words) {
+  char record[8192];
+  for (ssize_t size; (size = read(fd_.get(), record, sizeof(record))) > 0;) {
+    const std::string line(record, size);
+    const auto there = [&](const std::string& word) { return line.find(word) != std::string::npos; };
+    if (std::all_of(words.begin(), words.end(), there)) return true;
+  }
+  return false;
+}
 
 bool Eventually(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "client/session.h"
+#include "daemon/base/unique_fd.h"
 #include "daemon/kernel/linux_kernel.h"
 #include "gtest/gtest.h"
 #include "tests/vm/devices.h"
@@ -31,6 +32,17 @@ inline std::string Name(const std::string& bdf) { return "devices/" + bdf; }
 
 // Looks again and again, for a minute; whether it came true.
 bool Eventually(const std::function<bool()>& condition);
+
+// What the kernel says from now on.
+class KernelLog {
+ public:
+  KernelLog();
+  // Whether a new line has all of these words.
+  bool Says(const std::vector<std::string>& words);
+
+ private:
+  UniqueFd fd_;
+};
 
 // The right to drive a device, with a copy of its fd.
 struct Driven {
