@@ -95,7 +95,8 @@ absl::Status Recovery::AdoptDevice(const JournalDevice& row) {
     device->scrubbed = row.scrubbed;
     device->holds_data = row.holds_data;
     if (row.fd_name.empty()) {
-      if (row.driver.has_value()) core_.cut_off.emplace_back(row.address, *row.driver);
+      // One that was not told of it yet has nothing to lose: it asks again.
+      if (row.driver.has_value() && row.granted) core_.cut_off.emplace_back(row.address, *row.driver);
       if (row.state == DeviceState::kTainted) device->view.state = row.state;
       return absl::OkStatus();
     }

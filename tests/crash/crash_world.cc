@@ -62,7 +62,9 @@ void CrashChannel::Resume(const ResumeNotice& notice) {
 }
 
 void CrashChannel::RevokeDevice(const PciAddress&, const std::string&) {
-  if (world_.alive()) grants.clear();
+  if (!world_.alive()) return;
+  grants.clear();
+  ++revoked;
 }
 
 CrashWorld::CrashWorld(int first_end, int second_end)

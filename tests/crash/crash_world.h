@@ -35,6 +35,7 @@ class CrashChannel final : public SessionChannel {
   SessionId session;
   std::map<std::string, UniqueFd> grants;  // by the request that they are of
   std::set<OperationId> resumed;           // for which it was told to go on
+  int revoked = 0;                         // devices that were taken from it, as it was told
 
  private:
   CrashWorld& world_;

@@ -26,6 +26,10 @@ void Scenario::CheckNothingReached() {
 void Scenario::Check() {
   CheckReach();
   if (client_ == nullptr) return;
+  EXPECT_EQ(client_->revoked, 0) << "nobody has taken a device from it";
+  if (driver_ != nullptr) {
+    EXPECT_EQ(driver_->revoked, 0) << "it has closed its device itself";
+  }
   std::set<MappingId> there;
   for (const MappingView& view : world_.broker().ListMappings(client_->session)) {
     there.insert(view.id);

@@ -56,7 +56,6 @@ class Survivor {
   std::mutex dma_;  // held while the engine is at work
   std::condition_variable resumed_;
   bool paused_ = false;
-  std::atomic<bool> closing_disk_ = false;
   std::atomic<uint64_t> rounds_ = 0;
   std::atomic<uint64_t> churns_ = 0;
   std::atomic<uint64_t> problems_ = 0;
@@ -77,8 +76,6 @@ absl::Status Survivor::Begin() {
     resumed_.notify_all();
   };
   options.on_device_revoked = [this](const p2p::v1::DeviceRevoked& revoked) {
-    // Who is closing the device itself may be told to, where p2pd ends in the middle of that.
-    if (closing_disk_ && revoked.device() == kDisk) return;
     Problem(revoked.device(), absl::AbortedError(revoked.reason()));
   };
   options.on_ended = [this](const absl::Status& why) { Problem("session", why); };
@@ -126,10 +123,7 @@ absl::Status Survivor::TakeDisk() {
   P2PD_RETURN_IF_ERROR(mapping.Release());
   P2PD_RETURN_IF_ERROR(window.Release().status());
   P2PD_RETURN_IF_ERROR(space.Release().status());
-  closing_disk_ = true;
-  absl::Status closed = disk.Close();
-  closing_disk_ = false;
-  return closed;
+  return disk.Close();
 }
 
 absl::Status Survivor::ChurnOnce(int turn) {
