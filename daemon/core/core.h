@@ -335,12 +335,12 @@ class Core : public std::enable_shared_from_this<Core> {
   void FindResetSet(SessionId session, const PciAddress& address, const std::optional<JournalRequest>& request,
                     Done<OperationView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
-                             const std::vector<SysfsDevice>& beside, Done<OperationView>& finish)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+                             const std::vector<SysfsDevice>& beside, const std::optional<JournalRequest>& request,
+                             Done<OperationView>& finish) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // virtual_functions.cc
-  void FindVirtualFunctions(SessionId, const PciAddress& address, Done<OperationView> finish)
-      ABSL_LOCKS_EXCLUDED(mutex);
+  void FindVirtualFunctions(SessionId session, const PciAddress& address, const std::optional<JournalRequest>& request,
+                            Done<OperationView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   // They have been reset with it, unasked.
   void RepairVirtualFunctions(const PciAddress& physical) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status AddVirtualFunctions(const SessionEntry& session, const std::vector<SysfsDevice>& functions,
@@ -348,7 +348,8 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<std::optional<VfToken>> VfTokenFor(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
-                                  const std::vector<SysfsDevice>& functions, Done<OperationView>& finish)
+                                  const std::vector<SysfsDevice>& functions,
+                                  const std::optional<JournalRequest>& request, Done<OperationView>& finish)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // device_errors.cc

@@ -42,12 +42,12 @@ absl::Status Core::BeginReset(CoreLock& lock, SessionEntry& session, const Reset
                        "it has no function reset", "see its reset_method in sysfs, or try --scope=bus");
   }
   if (device->sysfs.has_sriov) {
-    lock.After(
-        [self = shared_from_this(), id = session.view.id, address = args.device, finish = std::move(finish)]() mutable {
-          self->scheduler.Run([self, id, address, finish = std::move(finish)]() mutable {
-            self->FindVirtualFunctions(id, address, std::move(finish));
-          });
-        });
+    lock.After([self = shared_from_this(), id = session.view.id, address = args.device, request = asking,
+                finish = std::move(finish)]() mutable {
+      self->scheduler.Run([self, id, address, request, finish = std::move(finish)]() mutable {
+        self->FindVirtualFunctions(id, address, request, std::move(finish));
+      });
+    });
     return absl::OkStatus();
   }
   RevokeOrder order = ResetOrder(session, {args.device});
@@ -95,18 +95,16 @@ void Core::FindResetSet(SessionId session, const PciAddress& address, const std:
   CoreLock lock(mutex);
   SessionEntry* entry = tables.FindSession(session);
   absl::Status status = set.status();
-  asking = request;
   if (status.ok()) {
-    status =
-        entry == nullptr || entry->ended ? SessionEnded() : BeginBusReset(lock, *entry, address, *set, beside, finish);
+    status = entry == nullptr || entry->ended ? SessionEnded()
+                                              : BeginBusReset(lock, *entry, address, *set, beside, request, finish);
   }
-  asking.reset();
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
 }
 
 absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
                                  const HotResetInfo& set, const std::vector<SysfsDevice>& beside,
-                                 Done<OperationView>& finish) {
+                                 const std::optional<JournalRequest>& request, Done<OperationView>& finish) {
   std::vector<PciAddress> devices = {address};
   std::vector<std::string> obstacles;
   for (const HotResetMember& member : set.members) {
@@ -129,7 +127,6 @@ absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const Pc
     }
     if (member.address != address) devices.push_back(member.address);
   }
-  const size_t known = devices.size();
   P2PD_RETURN_IF_ERROR(AddVirtualFunctions(session, beside, devices, obstacles));
   if (!obstacles.empty()) {
     return DeviceError(tables.devices.at(address), absl::StatusCode::kFailedPrecondition, Reason::kDeviceUnusable,
@@ -137,8 +134,8 @@ absl::Status Core::BeginBusReset(CoreLock& lock, SessionEntry& session, const Pc
                        "all that shares its slot or bus must be bound to vfio-pci, managed by p2pd, and usable");
   }
   RevokeOrder order = ResetOrder(session, std::move(devices));
-  order.unrevoked.insert(order.devices.begin() + static_cast<ptrdiff_t>(known), order.devices.end());
   order.scope = ResetScope::kBus;
+  order.request = request;
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
   return absl::OkStatus();
@@ -149,9 +146,9 @@ void Core::ResetForRestore(OperationId id) {
     PciAddress address;
     std::shared_ptr<VfioDevice> vfio;
     std::shared_ptr<Strand> strand;  // where it is another than this one
+    bool unrevoked = false;          // by the reset: what is exported of it
   };
   std::vector<Member> members;
-  std::set<PciAddress> unrevoked;
   PciAddress asked;
   ResetScope scope = ResetScope::kFunction;
   {
@@ -159,11 +156,12 @@ void Core::ResetForRestore(OperationId id) {
     const RevokeOrder& order = tables.operations.at(id).order;
     asked = order.devices.front();
     scope = order.scope;
-    unrevoked = order.unrevoked;
     const DeviceEntry& first = tables.devices.at(asked);
     for (const PciAddress& address : order.devices) {
       const DeviceEntry& device = tables.devices.at(address);
-      members.push_back({.address = address, .vfio = device.vfio});
+      // A virtual function that goes with another is reset by it, unknown to VFIO.
+      const bool goes_along = device.sysfs.is_virtual_function() && address != asked;
+      members.push_back({.address = address, .vfio = device.vfio, .unrevoked = goes_along});
       if (device.view.context != first.view.context) members.back().strand = tables.ContextOf(device).strand;
     }
   }
@@ -179,7 +177,7 @@ void Core::ResetForRestore(OperationId id) {
   for (const Member& member : members) {
     run(member, "flush posted writes", [&] { return member.vfio->FlushPostedWrites(); }).IgnoreError();
     // The reset of its physical function does not revoke what is exported of it; this does.
-    if (!unrevoked.contains(member.address)) continue;
+    if (!member.unrevoked) continue;
     run(member, "memory decode off", [&] { return member.vfio->config().SetMemoryDecode(false); }).IgnoreError();
   }
   absl::Status reset;

@@ -159,7 +159,6 @@ struct RevokeOrder {
   std::map<MappingId, std::string> reasons;  // of mappings that have one of their own
   std::vector<MappingId> mappings;
   std::vector<PciAddress> devices;           // to be reset
-  std::set<PciAddress> unrevoked;            // of these: what is exported of them the kernel leaves as it is
   std::vector<ExportId> exports;             // to be dropped
   std::vector<AddressSpaceId> spaces;        // to be destroyed
   ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back

@@ -21,13 +21,14 @@
 
 namespace p2pd {
 
-void Core::FindVirtualFunctions(SessionId session, const PciAddress& address, Done<OperationView> finish) {
+void Core::FindVirtualFunctions(SessionId session, const PciAddress& address,
+                                const std::optional<JournalRequest>& request, Done<OperationView> finish) {
   const std::vector<SysfsDevice> functions = Sysfs(options.sysfs_root).VirtualFunctionsOf(address);
   CoreLock lock(mutex);
-  SessionEntry* asking = tables.FindSession(session);
-  const absl::Status status = asking == nullptr || asking->ended
+  SessionEntry* entry = tables.FindSession(session);
+  const absl::Status status = entry == nullptr || entry->ended
                                   ? SessionEnded()
-                                  : BeginPhysicalReset(lock, *asking, address, functions, finish);
+                                  : BeginPhysicalReset(lock, *entry, address, functions, request, finish);
   if (!status.ok()) lock.After([finish = std::move(finish), status]() mutable { finish(status); });
 }
 
@@ -55,7 +56,8 @@ absl::Status Core::AddVirtualFunctions(const SessionEntry& session, const std::v
 }
 
 absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, const PciAddress& address,
-                                      const std::vector<SysfsDevice>& functions, Done<OperationView>& finish) {
+                                      const std::vector<SysfsDevice>& functions,
+                                      const std::optional<JournalRequest>& request, Done<OperationView>& finish) {
   const DeviceEntry& physical = tables.devices.at(address);
   P2PD_RETURN_IF_ERROR(CheckUsable(physical, "ResetDevice"));
   std::vector<PciAddress> devices = {address};
@@ -67,7 +69,7 @@ absl::Status Core::BeginPhysicalReset(CoreLock& lock, SessionEntry& session, con
                        "unbind those, or disable them (sriov_numvfs)");
   }
   RevokeOrder order = ResetOrder(session, std::move(devices));
-  order.unrevoked.insert(order.devices.begin() + 1, order.devices.end());
+  order.request = request;
   order.done = std::move(finish);
   Revoke(lock, std::move(order));
   return absl::OkStatus();
