@@ -153,7 +153,7 @@ absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time dead
   P2PD_RETURN_IF_ERROR(fd_channel_->ended());
   absl::Duration pause = kFirstPause;
   absl::Status broken;
-  for (;;) {
+  for (bool again_already = false;; again_already = true) {
     grpc::ClientContext context;
     AddToken(context);
     context.set_deadline(absl::ToChronoTime(deadline));
@@ -166,7 +166,9 @@ absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time dead
     if (again >= deadline) return status;
     broken = std::move(status);
     // Ends at once when p2pd is there again, and lasts the whole pause while it is not.
-    grpc_channel_->WaitForConnected(absl::ToChronoTime(again));
+    const bool is_back = grpc_channel_->WaitForConnected(absl::ToChronoTime(again));
+    // A p2pd that is there, and breaks every call, is not asked without end.
+    if (is_back && again_already) absl::SleepFor(kFirstPause);
     pause = std::min(2 * pause, kLongestPause);
   }
 }

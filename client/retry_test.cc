@@ -67,6 +67,17 @@ TEST_F(RetryTest, GivesUpWithinTheDeadlineWhenP2pdStaysAway) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(5));
 }
 
+TEST_F(RetryTest, ACallThatBreaksEveryTimeIsNotMadeWithoutEnd) {
+  SessionOptions options = Options();
+  options.call_timeout = absl::Seconds(1);
+  const auto session = Connect(options);
+  p2pd_.calls().FailAlways("GetStatus", grpc::Status(grpc::StatusCode::UNAVAILABLE, "reset by peer"));
+  EXPECT_TRUE(absl::IsUnavailable(session->GetStatus().status()));
+  const size_t calls = p2pd_.calls().Of("GetStatus").size();
+  EXPECT_GE(calls, 2u);
+  EXPECT_LE(calls, 25u);
+}
+
 TEST_F(RetryTest, AnEndedSessionIsNotTriedAgain) {
   const auto session = Connect();
   p2pd_.calls().BeforeNextReply("ResetDevice", [this, &session] {

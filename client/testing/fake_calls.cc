@@ -24,6 +24,11 @@ void FakeCalls::FailNext(const std::string& method, grpc::Status status) {
   failures_[method] = std::move(status);
 }
 
+void FakeCalls::FailAlways(const std::string& method, grpc::Status status) {
+  MutexLock lock(mutex_);
+  lasting_failures_[method] = std::move(status);
+}
+
 void FakeCalls::FailNextAfterwards(const std::string& method, grpc::Status status) {
   MutexLock lock(mutex_);
   late_failures_[method] = std::move(status);
@@ -46,8 +51,9 @@ std::vector<FakeCalls::Call> FakeCalls::Of(const std::string& method) const {
 std::optional<grpc::Status> FakeCalls::TakeFailure(const std::string& method) {
   MutexLock lock(mutex_);
   auto failure = failures_.extract(method);
-  if (failure.empty()) return std::nullopt;
-  return std::move(failure.mapped());
+  if (!failure.empty()) return std::move(failure.mapped());
+  const auto lasting = lasting_failures_.find(method);
+  return lasting == lasting_failures_.end() ? std::nullopt : std::optional<grpc::Status>(lasting->second);
 }
 
 std::optional<grpc::Status> FakeCalls::TakeLateFailure(const std::string& method) {

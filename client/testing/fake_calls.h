@@ -29,6 +29,8 @@ class FakeCalls {
 
   // The next call of `method` fails with `status`, and does nothing.
   void FailNext(const std::string& method, grpc::Status status);
+  // From now on every call of `method` does.
+  void FailAlways(const std::string& method, grpc::Status status);
   // The next call of `method` fails with `status` once it is done, its grant included.
   void FailNextAfterwards(const std::string& method, grpc::Status status);
   // Once the next call of `method` is done, before its reply is sent.
@@ -47,6 +49,7 @@ class FakeCalls {
  private:
   mutable p2pd::Mutex mutex_;
   std::map<std::string, grpc::Status> failures_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, grpc::Status> lasting_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, grpc::Status> late_failures_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::function<void()>> hooks_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> outcomes_ ABSL_GUARDED_BY(mutex_);
