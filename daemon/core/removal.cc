@@ -140,7 +140,10 @@ void Core::TakeIn(const std::vector<SysfsDevice>& found) {
       const auto there = std::find_if(managed.begin(), managed.end(),
                                       [address = address](const SysfsDevice& d) { return d.address == address; });
       const bool offered = there != managed.end() && !there->cdev.empty();
-      if (offered) device.sysfs.has_sriov = there->has_sriov;
+      if (offered) {
+        device.sysfs.has_sriov = there->has_sriov;
+        device.sysfs.physical_function = there->physical_function;
+      }
       const DeviceState state = device.view.state;
       if (!offered && device.vfio != nullptr) {
         device.removal_pending = true;

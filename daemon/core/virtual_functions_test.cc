@@ -23,9 +23,9 @@ class VirtualFunctionsTest : public ::testing::Test {
  protected:
   VirtualFunctionsTest() {
     std::ofstream(Folder(CoreWorld::kExporter.ToString()) / "sriov_totalvfs") << "8\n";
+    Enable(0, CoreWorld::kExporter2.ToString());
     world_.broker->Rescan();
     world_.scheduler.RunReady();
-    Enable(0, CoreWorld::kExporter2.ToString());
     world_.Drive(driver_, CoreWorld::kExporter);
     world_.Drive(virtual_driver_, CoreWorld::kExporter2);
     world_.Drive(importer_, CoreWorld::kEngine);
@@ -34,7 +34,9 @@ class VirtualFunctionsTest : public ::testing::Test {
   }
 
   fs::path Folder(const std::string& address) { return fs::path(world_.sysfs()) / "bus/pci/devices" / address; }
+  // The links that the kernel makes, one in each direction.
   void Enable(int number, const std::string& address) {
+    fs::create_symlink("../" + CoreWorld::kExporter.ToString(), Folder(address) / "physfn");
     fs::create_symlink("../" + address, Folder(CoreWorld::kExporter.ToString()) / ("virtfn" + std::to_string(number)));
   }
   // A virtual function that is not p2pd's.
