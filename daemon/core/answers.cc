@@ -2,7 +2,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
-#include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {

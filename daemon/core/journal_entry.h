@@ -21,6 +21,17 @@
 
 namespace p2pd {
 
+// A PCI address as a number, as a journal has it: domain << 16 | bus << 8 | device << 3 | function.
+inline uint64_t NumberOf(const PciAddress& address) {
+  return uint64_t{address.domain} << 16 | uint64_t{address.bus} << 8 | uint64_t{address.device} << 3 | address.function;
+}
+inline PciAddress AddressOf(uint64_t number) {
+  return {.domain = static_cast<uint32_t>(number >> 16),
+          .bus = static_cast<uint8_t>(number >> 8),
+          .device = static_cast<uint8_t>(number >> 3 & 0x1f),
+          .function = static_cast<uint8_t>(number & 7)};
+}
+
 // `fd_name`, everywhere: under which the descriptor is in the fd store; "" if it is not there.
 
 struct JournalSession {

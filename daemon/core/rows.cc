@@ -121,15 +121,4 @@ JournalMappingStep StepOf(const MappingEntry& mapping) {
           .ending = mapping.ending.value_or("")};
 }
 
-uint64_t NumberOf(const PciAddress& address) {
-  return uint64_t{address.domain} << 16 | uint64_t{address.bus} << 8 | uint64_t{address.device} << 3 | address.function;
-}
-
-PciAddress AddressOf(uint64_t number) {
-  return {.domain = static_cast<uint32_t>(number >> 16),
-          .bus = static_cast<uint8_t>(number >> 8),
-          .device = static_cast<uint8_t>(number >> 3 & 0x1f),
-          .function = static_cast<uint8_t>(number & 7)};
-}
-
 }  // namespace p2pd

@@ -21,10 +21,6 @@ JournalOperation RowOf(const OperationEntry& operation);
 // A mapping that is written already, as it is now.
 JournalMappingStep StepOf(const MappingEntry& mapping);
 
-// A device as a number, as outcomes name it.
-uint64_t NumberOf(const PciAddress& address);
-PciAddress AddressOf(uint64_t number);
-
 }  // namespace p2pd
 
 #endif  // P2PD_DAEMON_CORE_ROWS_H_

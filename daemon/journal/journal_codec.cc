@@ -9,10 +9,6 @@ namespace {
 
 // ---- Writing ---------------------------------------------------------------------------------------------
 
-uint64_t NumberOf(const PciAddress& address) {
-  return uint64_t{address.domain} << 16 | uint64_t{address.bus} << 8 | uint64_t{address.device} << 3 | address.function;
-}
-
 template <typename Enum>
 uint32_t NumberOf(Enum value) requires std::is_enum_v<Enum> {
   return static_cast<uint32_t>(value);

@@ -6,6 +6,7 @@
 
 #include "daemon/journal/journal_file.h"
 #include "daemon/journal/memfd_journal.h"
+#include "daemon/journal/testing/said.h"
 #include "daemon/journal/testing/sample_entries.h"
 #include "gtest/gtest.h"
 
@@ -14,28 +15,6 @@ namespace {
 
 constexpr size_t kHalf = 16384;
 constexpr size_t kSize = 4096 + 2 * kHalf;
-
-struct Said {
-  size_t records = 0;
-  std::string bytes;
-
-  bool operator==(const Said&) const = default;
-};
-
-// What a successor reads, before it makes a state of it. (MemfdJournal::Open begins with this, and then writes.)
-absl::StatusOr<Said> Read(FdRef fd) {
-  const auto file = JournalFile::Open(*Duplicate(fd));
-  if (!file.ok()) return file.status();
-  Said said;
-  const absl::Status read = (*file)->ForEach([&](const JournalFile::Record& record) {
-    ++said.records;
-    said.bytes.append(record.bytes.begin(), record.bytes.end());
-    said.bytes += record.must_understand ? "!" : ".";
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
-  return said;
-}
 
 // The journal's own mapping, to be damaged.
 class JournalDamageTest : public testing::Test {

@@ -28,10 +28,7 @@ class Reader {
 
   PciAddress Address(uint64_t number) {
     if (number >> 48 != 0) Fail(number);
-    return {.domain = static_cast<uint32_t>(number >> 16),
-            .bus = static_cast<uint8_t>(number >> 8),
-            .device = static_cast<uint8_t>(number >> 3 & 0x1f),
-            .function = static_cast<uint8_t>(number & 7)};
+    return AddressOf(number);
   }
 
   Range Extent(uint64_t start, uint64_t length) {

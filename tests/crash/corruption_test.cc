@@ -7,9 +7,9 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <string>
+#include <vector>
 
-#include "daemon/journal/journal_file.h"
+#include "daemon/journal/testing/said.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/crash/scenario.h"
@@ -18,26 +18,6 @@ namespace p2pd {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Said {
-  size_t records = 0;
-  std::string bytes;
-
-  bool operator==(const Said&) const = default;
-};
-
-absl::StatusOr<Said> Read(FdRef fd) {
-  const auto file = JournalFile::Open(*Duplicate(fd));
-  if (!file.ok()) return file.status();
-  Said said;
-  const absl::Status read = (*file)->ForEach([&](const JournalFile::Record& record) {
-    ++said.records;
-    said.bytes.append(record.bytes.begin(), record.bytes.end());
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return read;
-  return said;
-}
 
 TEST(CorruptionTest, EveryBitOfALiveJournalCountsOrMakesNoDifference) {
   Scenario scenario(0, 0);
