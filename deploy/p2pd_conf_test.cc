@@ -55,6 +55,8 @@ TEST(SampleConfigTest, ItsLinesSayTheDefaults) {
   EXPECT_EQ(settings.merged_contexts[0].devices.size(), 2u);
   settings.managed.clear();
   settings.merged_contexts.clear();
+  EXPECT_EQ(settings.bar_sizes.size(), 1u);
+  settings.bar_sizes.clear();
   EXPECT_EQ(ConfigText(settings), ConfigText(Effective("")));
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxSocketPath = 107;  // sun_path, without its NUL
 constexpr size_t kMaxPath = 4095;
+constexpr uint32_t kLastBar = 5;
 
 bool IsPath(const std::string& text, size_t max_size) {
   return text.size() <= max_size && text.size() > 1 && text.front() == '/' &&
@@ -32,6 +33,7 @@ class Reader {
   void ReadMergedContext(const v1::Config::MergedContext& proto, const FieldPlaces& places);
   // Whether `device` may be put into one more context, which is the one that is being read.
   bool CheckUnmerged(const PciAddress& device, const MergedContextSetting& context, TextPlace place);
+  void ReadBarSize(const v1::Config::BarSize& proto, const FieldPlaces& places);
   void ReadPath(const FieldPlaces& places, int field, const std::string& text, size_t max_size, std::string& path);
   template <typename Value, typename Parse>
   void ReadText(const FieldPlaces& places, int field, const std::string& text, Parse parse, Value& value);
@@ -55,10 +57,15 @@ void Reader::Read(const v1::Config& config, const FieldPlaces& places) {
     const int count = config.merged_contexts_size();
     ReadMergedContext(config.merged_contexts(i), places.In(v1::Config::kMergedContextsFieldNumber, i, count));
   }
+  for (int i = 0; i < config.bar_sizes_size(); ++i) {
+    ReadBarSize(config.bar_sizes(i), places.In(v1::Config::kBarSizesFieldNumber, i, config.bar_sizes_size()));
+  }
   const FieldPlaces sockets = places.In(v1::Config::kSocketsFieldNumber);
   ReadPath(sockets, v1::Config::Sockets::kFdFieldNumber, config.sockets().fd(), kMaxSocketPath, settings_.fd_socket);
   ReadPath(sockets, v1::Config::Sockets::kGrpcFieldNumber, config.sockets().grpc(), kMaxSocketPath,
            settings_.grpc_socket);
+  ReadPath(sockets, v1::Config::Sockets::kConfigFieldNumber, config.sockets().config(), kMaxSocketPath,
+           settings_.config_socket);
   ReadPath(places, v1::Config::kPolicyFieldNumber, config.policy(), kMaxPath, settings_.policy);
   const FieldPlaces deadlines = places.In(v1::Config::kDeadlinesFieldNumber);
   ReadText(deadlines, v1::Config::Deadlines::kQuiesceFieldNumber, config.deadlines().quiesce(), ParseQuiesceDeadline,
@@ -113,6 +120,25 @@ bool Reader::CheckUnmerged(const PciAddress& device, const MergedContextSetting&
   problems_.Add(place, absl::StrCat(device.ToString(), " is in the merged context at ", other->origin,
                                     " too, expected it in one of them"));
   return false;
+}
+
+void Reader::ReadBarSize(const v1::Config::BarSize& proto, const FieldPlaces& places) {
+  using BarSize = v1::Config::BarSize;
+  BarSizeSetting setting = {
+      .bar = static_cast<int>(proto.bar()), .size = proto.size(), .origin = Origin(places.self())};
+  if (const auto device = ReadAddress(proto.device(), places.Of(BarSize::kDeviceFieldNumber))) setting.device = *device;
+  if (!proto.has_bar() || proto.bar() > kLastBar) {
+    problems_.Add(places.Of(BarSize::kBarFieldNumber), absl::StrCat("bar: expected one from 0 to ", kLastBar));
+  }
+  if (const auto size = ParseBarSize(proto.size()); !size.ok()) {
+    problems_.Add(places.Of(BarSize::kSizeFieldNumber), size.status().message());
+  }
+  for (const BarSizeSetting& other : settings_.bar_sizes) {
+    if (other.device != setting.device || other.bar != setting.bar) continue;
+    problems_.Add(places.self(), absl::StrCat("BAR ", setting.bar, " of ", setting.device.ToString(), " has a size at ",
+                                              other.origin, " too, expected one"));
+  }
+  settings_.bar_sizes.push_back(std::move(setting));
 }
 
 void Reader::ReadPath(const FieldPlaces& places, int field, const std::string& text, size_t max_size,

@@ -29,7 +29,7 @@ TEST(ConfigReaderTest, ReadsEverything) {
   const Settings settings = Parse(R"(
     managed_devices: ["0000:01:00.0", "0000:02:00.0", "0001:03:00.1"]
     merged_contexts { devices: ["0000:01:00.0", "0000:02:00.0"] }
-    sockets { fd: "/a/fds" grpc: "/a/grpc" }
+    sockets { fd: "/a/fds" grpc: "/a/grpc" config: "/a/config" }
     policy: "/a/policy"
     deadlines { quiesce: "250ms" hello: "1m" ready: "30s" }
     limits { sessions { per_user: 5 total: 50 } memory_bytes { total: 1048576 } }
@@ -41,6 +41,7 @@ TEST(ConfigReaderTest, ReadsEverything) {
   EXPECT_EQ(settings.merged_contexts[0].origin, "c:3:5");
   EXPECT_EQ(settings.fd_socket, "/a/fds");
   EXPECT_EQ(settings.grpc_socket, "/a/grpc");
+  EXPECT_EQ(settings.config_socket, "/a/config");
   EXPECT_EQ(settings.policy, "/a/policy");
   EXPECT_EQ(settings.quiesce_deadline, absl::Milliseconds(250));
   EXPECT_EQ(settings.hello_deadline, absl::Minutes(1));
@@ -53,10 +54,38 @@ TEST(ConfigReaderTest, ReadsEverything) {
   EXPECT_EQ(settings.log_level, LogLevel::kDebug);
 }
 
+TEST(ConfigReaderTest, ReadsTheSizesOfBars) {
+  const Settings settings = Parse(R"(
+    managed_devices: "0000:01:00.0"
+    bar_sizes { device: "0000:01:00.0" bar: 0 size: "256MiB" }
+    bar_sizes { device: "0000:01:00.0" bar: 2 size: "16GiB" })");
+  ASSERT_EQ(settings.bar_sizes.size(), 2u);
+  EXPECT_EQ(settings.bar_sizes[0].bar, 0);
+  EXPECT_EQ(settings.bar_sizes[1].device.ToString(), "0000:01:00.0");
+  EXPECT_EQ(settings.bar_sizes[1].bar, 2);
+  EXPECT_EQ(settings.bar_sizes[1].size, "16GiB");
+  EXPECT_EQ(settings.bar_sizes[1].origin, "c:4:5");
+}
+
+TEST(ConfigReaderTest, ABarsSizeIsOfOneBarAndAPowerOfTwo) {
+  EXPECT_EQ(ErrorOf("bar_sizes { device: 'nvme0' bar: 2 size: '1GiB' }"),
+            "c:1:13: \"nvme0\" is no PCI address, expected one as in 0000:3a:00.0 (see lspci -D)");
+  EXPECT_EQ(ErrorOf("bar_sizes { device: '0000:01:00.0' bar: 6 size: '1GiB' }"),
+            "c:1:36: bar: expected one from 0 to 5");
+  EXPECT_EQ(ErrorOf("bar_sizes { device: '0000:01:00.0' size: '1GiB' }"), "c:1:1: bar: expected one from 0 to 5");
+  EXPECT_EQ(ErrorOf("bar_sizes { device: '0000:01:00.0' bar: 1 size: '3GiB' }"),
+            "c:1:43: \"3GiB\" is no BAR's size, expected a power of two from 1MiB to 128TiB, as in \"256MiB\" or "
+            "\"16GiB\"");
+  EXPECT_EQ(ErrorOf("bar_sizes { device: '0000:01:00.0' bar: 1 size: '1GiB' }\n"
+                    "bar_sizes { device: '0000:01:00.0' bar: 1 size: '2GiB' }"),
+            "c:2:1: BAR 1 of 0000:01:00.0 has a size at c:1:1 too, expected one");
+}
+
 TEST(ConfigReaderTest, WhatIsNotSaidStaysAsItWas) {
   const Settings settings = Parse("");
   EXPECT_EQ(settings.fd_socket, "/run/p2pd/fds.sock");
   EXPECT_EQ(settings.grpc_socket, "/run/p2pd/p2pd.sock");
+  EXPECT_EQ(settings.config_socket, "/run/p2pd/config.sock");
   EXPECT_EQ(settings.policy, "/etc/p2pd/policy.d");
   EXPECT_EQ(settings.quiesce_deadline, absl::Seconds(2));
   EXPECT_EQ(settings.hello_deadline, absl::Seconds(5));
@@ -79,7 +108,7 @@ TEST(ConfigReaderTest, KnowsEveryLimitOfTheConfiguration) {
 TEST(ConfigReaderTest, AnUnknownFieldIsPlacedAndTheKnownOnesAreListed) {
   EXPECT_EQ(ErrorOf("\n  manage: \"0000:01:00.0\""),
             "c:2:3: \"manage\" is unknown here, expected one of managed_devices, merged_contexts, sockets, policy, "
-            "deadlines, limits, log_level");
+            "deadlines, limits, bar_sizes, log_level");
   EXPECT_EQ(ErrorOf("limits {\n  bytes { total: 1 }\n}"),
             "c:2:3: \"bytes\" is unknown here, expected one of connections, sessions, exports, address_spaces, "
             "mappings, mapped_bytes, memories, memory_bytes, unread_fds, watchers");

@@ -22,8 +22,15 @@ v1::Config ToConfig(const Settings& settings) {
     v1::Config::MergedContext& merged = *config.add_merged_contexts();
     for (const PciAddress& device : context.devices) merged.add_devices(device.ToString());
   }
+  for (const BarSizeSetting& setting : settings.bar_sizes) {
+    v1::Config::BarSize& size = *config.add_bar_sizes();
+    size.set_device(setting.device.ToString());
+    size.set_bar(static_cast<uint32_t>(setting.bar));
+    size.set_size(setting.size);
+  }
   config.mutable_sockets()->set_fd(settings.fd_socket);
   config.mutable_sockets()->set_grpc(settings.grpc_socket);
+  config.mutable_sockets()->set_config(settings.config_socket);
   config.set_policy(settings.policy);
   config.mutable_deadlines()->set_quiesce(absl::FormatDuration(settings.quiesce_deadline));
   config.mutable_deadlines()->set_hello(absl::FormatDuration(settings.hello_deadline));

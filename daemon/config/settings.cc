@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "daemon/base/errors.h"
 #include "daemon/config/limit_fields.h"
 
@@ -14,6 +16,8 @@ constexpr absl::Duration kMaxQuiesceDeadline = absl::Minutes(10);
 constexpr absl::Duration kMaxHelloDeadline = absl::Minutes(1);
 constexpr absl::Duration kMinReadyDeadline = absl::Seconds(1);
 constexpr absl::Duration kMaxReadyDeadline = absl::Hours(1);
+constexpr uint64_t kMinBarSize = uint64_t{1} << 20;
+constexpr uint64_t kMaxBarSize = uint64_t{1} << 47;
 
 absl::Status Refuse(const std::string& origin, absl::string_view what) {
   return MakeError(absl::StatusCode::kInvalidArgument,
@@ -26,6 +30,17 @@ absl::Status Complete(absl::string_view name, const LimitSetting& defaults, Limi
   if (*limit.per_user <= *limit.total) return absl::OkStatus();
   return Refuse(limit.origin, absl::StrCat("limits.", name, ": per_user is ", *limit.per_user,
                                            ", expected at most the total, ", *limit.total));
+}
+
+// Only what is named is bound by p2pd-bind.service, and so resized.
+absl::Status CheckBarSizes(const Settings& settings) {
+  for (const BarSizeSetting& size : settings.bar_sizes) {
+    const auto& managed = settings.managed;
+    if (std::find(managed.begin(), managed.end(), size.device) != managed.end()) continue;
+    return Refuse(size.origin, absl::StrCat("bar_sizes: p2pd does not manage ", size.device.ToString(),
+                                            " by name, expected one of managed_devices or --manage"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckManaged(const Settings& settings) {
@@ -67,10 +82,25 @@ absl::StatusOr<absl::Duration> ParseReadyDeadline(absl::string_view text) {
       absl::StrCat("\"", text, "\" is no deadline, expected a time from a second to an hour, as in \"30s\" or \"5m\""));
 }
 
+absl::StatusOr<uint64_t> ParseBarSize(absl::string_view text) {
+  const std::pair<absl::string_view, int> units[] = {{"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
+  for (const auto& [unit, shift] : units) {
+    absl::string_view number = text;
+    uint32_t count = 0;
+    if (!absl::ConsumeSuffix(&number, unit) || !absl::SimpleAtoi(number, &count)) continue;
+    const bool plain = std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const uint64_t size = uint64_t{count} << shift;
+    if (plain && (size & (size - 1)) == 0 && size >= kMinBarSize && size <= kMaxBarSize) return size;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", text, "\" is no BAR's size, expected a power of two from 1MiB to 128TiB, as in \"256MiB\" or \"16GiB\""));
+}
+
 absl::Status CompleteSettings(const LimitSettings& defaults, Settings& settings) {
   for (const LimitField& field : kLimitFields) {
     P2PD_RETURN_IF_ERROR(Complete(field.name, defaults.*field.setting, settings.limits.*field.setting));
   }
+  P2PD_RETURN_IF_ERROR(CheckBarSizes(settings));
   return CheckManaged(settings);
 }
 

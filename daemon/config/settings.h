@@ -45,12 +45,22 @@ struct MergedContextSetting {
   std::string origin;
 };
 
+// What a resizable BAR is to be before its device is bound, for deploy/bind-devices, and where that was said.
+struct BarSizeSetting {
+  PciAddress device;
+  int bar = 0;
+  std::string size;  // as ParseBarSize takes it
+  std::string origin;
+};
+
 struct Settings {
   std::vector<PciAddress> managed;  // empty: every device bound to vfio-pci
   std::vector<MergedContextSetting> merged_contexts;
+  std::vector<BarSizeSetting> bar_sizes;
   std::string fd_socket = "/run/p2pd/fds.sock";
   std::string grpc_socket = "/run/p2pd/p2pd.sock";
-  std::string policy = kDefaultPolicy;  // a file or a folder: policy/policy_folder.h
+  std::string config_socket = "/run/p2pd/config.sock";  // p2pd-config's
+  std::string policy = kDefaultPolicy;                  // a file or a folder: policy/policy_folder.h
   absl::Duration quiesce_deadline = absl::Seconds(2);
   absl::Duration hello_deadline = absl::Seconds(5);
   absl::Duration ready_deadline = absl::Minutes(1);
@@ -64,6 +74,10 @@ absl::StatusOr<absl::Duration> ParseQuiesceDeadline(absl::string_view text);
 absl::StatusOr<absl::Duration> ParseHelloDeadline(absl::string_view text);
 // Likewise, from a second to an hour; after a reset.
 absl::StatusOr<absl::Duration> ParseReadyDeadline(absl::string_view text);
+
+// "256MiB", "16GiB", "1TiB": in bytes, a power of two from 1 MiB to 128 TiB, as PCI has them. Errors: InvalidArgument,
+// what was expected.
+absl::StatusOr<uint64_t> ParseBarSize(absl::string_view text);
 
 // To be called when every source of settings has had its say: fills in the limits that nobody set, and refuses
 // what does not go together. (A default that is more than a total that was set shrinks to it.) Errors:
