@@ -23,6 +23,7 @@
 #include "daemon/effective_settings.h"
 #include "daemon/front/server.h"
 #include "daemon/front/unix_socket.h"
+#include "daemon/helper/config_client.h"
 #include "daemon/machine.h"
 #include "daemon/service/event_loop.h"
 #include "daemon/service/log.h"
@@ -121,6 +122,7 @@ absl::Status Serve(EventLoop& loop, Broker& broker, Machine& machine, Continuity
   options.grpc.capabilities = [&reporter, &broker] {
     return std::vector<CapabilityView>{reporter.BusConnection(), broker.Continuity()};
   };
+  options.grpc.on_log_level = [&loop, &reporter] { loop.Post([&reporter] { reporter.TellSoon(); }); };
   P2PD_ASSIGN_OR_RETURN(auto server, Server::Start(loop, broker, workers, std::move(options)));
 
   bool stopping = false;
@@ -164,6 +166,11 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   BrokerOptions options;
   options.sysfs_root = flags.sysfs_root.empty() ? machine->sysfs_root() : flags.sysfs_root;
   options.cpuinfo = machine->cpuinfo();
+  if (flags.simulate.empty() && flags.sysfs_root.empty()) {
+    options.config_source = [client = ConfigClient(settings.config_socket)](const std::vector<PciAddress>& functions) {
+      return client.Read(functions);
+    };
+  }
   options.managed = settings.managed;
   for (const MergedContextSetting& merged : settings.merged_contexts) {
     options.merged_contexts.push_back({.devices = merged.devices, .origin = merged.origin});

@@ -53,6 +53,9 @@ void Describe(CLI::App& app, Flags& flags, Texts& texts) {
   app.add_option("--grpc-socket", flags.grpc_socket, "Where clients make their requests")
       ->type_name("PATH")
       ->group(instead);
+  app.add_option("--config-socket", flags.config_socket, "Where p2pd-config reads what p2pd may not")
+      ->type_name("PATH")
+      ->group(instead);
   app.add_option("--policy", flags.policy, "Who may do what, a file or a folder; without a rule nothing is allowed")
       ->type_name("PATH")
       ->group(instead);
@@ -91,6 +94,7 @@ std::variant<Flags, int> ParseFlags(int argc, const char* const* argv, const std
 void Override(const Flags& flags, Settings& settings) {
   settings.fd_socket = flags.fd_socket.value_or(settings.fd_socket);
   settings.grpc_socket = flags.grpc_socket.value_or(settings.grpc_socket);
+  settings.config_socket = flags.config_socket.value_or(settings.config_socket);
   settings.policy = flags.policy.value_or(settings.policy);
   if (!flags.manage.empty()) settings.managed = flags.manage;
   settings.quiesce_deadline = flags.quiesce_deadline.value_or(settings.quiesce_deadline);

@@ -23,6 +23,7 @@ struct Flags {
   // Instead of what the configuration says, where they were given.
   std::optional<std::string> fd_socket;
   std::optional<std::string> grpc_socket;
+  std::optional<std::string> config_socket;
   std::optional<std::string> policy;
   std::vector<PciAddress> manage;
   std::optional<absl::Duration> quiesce_deadline;

@@ -14,6 +14,7 @@ TEST(FlagsTest, WhatIsNotGivenOverridesNothing) {
   Settings settings;
   settings.fd_socket = "/a";
   settings.grpc_socket = "/b";
+  settings.config_socket = "/d";
   settings.policy = "/c";
   settings.managed = {*PciAddress::Parse("0000:01:00.0")};
   settings.quiesce_deadline = absl::Seconds(7);
@@ -22,6 +23,7 @@ TEST(FlagsTest, WhatIsNotGivenOverridesNothing) {
   Override(std::get<Flags>(parsed), settings);
   EXPECT_EQ(settings.fd_socket, "/a");
   EXPECT_EQ(settings.grpc_socket, "/b");
+  EXPECT_EQ(settings.config_socket, "/d");
   EXPECT_EQ(settings.policy, "/c");
   ASSERT_EQ(settings.managed.size(), 1u);
   EXPECT_EQ(settings.quiesce_deadline, absl::Seconds(7));
@@ -33,8 +35,9 @@ TEST(FlagsTest, WhatIsNotGivenOverridesNothing) {
 TEST(FlagsTest, WhatIsGivenOverridesTheConfiguration) {
   Settings settings;
   settings.managed = {*PciAddress::Parse("0000:07:00.0")};
-  const auto parsed = Parse({"--manage=0000:01:00.0,0000:02:00.0", "--quiesce-deadline", "250ms", "--log-level=debug",
-                             "--policy=p", "--fd-socket=f", "--grpc-socket=g", "--config=c", "--check-config"});
+  const auto parsed =
+      Parse({"--manage=0000:01:00.0,0000:02:00.0", "--quiesce-deadline", "250ms", "--log-level=debug", "--policy=p",
+             "--fd-socket=f", "--grpc-socket=g", "--config-socket=s", "--config=c", "--check-config"});
   const Flags& flags = std::get<Flags>(parsed);
   Override(flags, settings);
   ASSERT_EQ(settings.managed.size(), 2u);
@@ -44,6 +47,7 @@ TEST(FlagsTest, WhatIsGivenOverridesTheConfiguration) {
   EXPECT_EQ(settings.policy, "p");
   EXPECT_EQ(settings.fd_socket, "f");
   EXPECT_EQ(settings.grpc_socket, "g");
+  EXPECT_EQ(settings.config_socket, "s");
   EXPECT_EQ(flags.config, "c");
   EXPECT_TRUE(flags.check_config);
 }

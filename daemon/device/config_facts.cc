@@ -83,6 +83,25 @@ std::string CutShort(const Bytes& bytes) {
   return absl::StrCat("configuration space could only be read to byte ", bytes.size());
 }
 
+// The ids, the class and the kind of header, which no register write changes.
+bool IsSameFunction(const Bytes& one, const Bytes& other) {
+  for (const size_t at : {PCI_VENDOR_ID, PCI_DEVICE_ID, PCI_CLASS_REVISION, PCI_CLASS_DEVICE}) {
+    if (one.Word(at) != other.Word(at)) return false;
+  }
+  return *one.Word(PCI_HEADER_TYPE) % 256 == *other.Word(PCI_HEADER_TYPE) % 256;
+}
+
+// What is wrong with it; "" if nothing is.
+std::string WhyNotBelieved(const Bytes& own, const absl::StatusOr<std::string>& whole) {
+  if (!whole.ok()) return std::string(whole.status().message());
+  if (whole->size() != PCI_CFG_SPACE_SIZE && whole->size() != PCI_CFG_SPACE_EXP_SIZE) {
+    return absl::StrCat("who was asked for the rest read ", whole->size(), " bytes, not ", PCI_CFG_SPACE_SIZE, " or ",
+                        PCI_CFG_SPACE_EXP_SIZE);
+  }
+  if (!IsSameFunction(own, Bytes(*whole))) return "who was asked for the rest read another function's, or it changed";
+  return "";
+}
+
 // A register of an extended capability.
 Presence ReadExtended(const Bytes& bytes, uint16_t id, size_t offset, uint16_t& value) {
   const auto at = FindExtendedCapability(bytes, id);
@@ -118,7 +137,9 @@ ConfigFacts ParseConfig(absl::string_view text) {
   if ((*bytes.Word(PCI_STATUS) & PCI_STATUS_CAP_LIST) == 0) return Conventional();
   const auto express = FindCapability(bytes, PCI_CAP_ID_EXP);
   if (express == 0) return Conventional();
-  if (!express.has_value() || !bytes.Word(*express + PCI_EXP_DEVCTL).has_value()) return {.problem = CutShort(bytes)};
+  if (!express.has_value() || !bytes.Word(*express + PCI_EXP_DEVCTL).has_value()) {
+    return {.cut_short = true, .problem = CutShort(bytes)};
+  }
   const uint16_t control = *bytes.Word(*express + PCI_EXP_DEVCTL);
   ConfigFacts facts = {.port = PortTypeOf(*bytes.Word(*express + PCI_EXP_FLAGS)),
                        .max_payload = 128u << ((control & PCI_EXP_DEVCTL_PAYLOAD) >> 5)};
@@ -126,7 +147,16 @@ ConfigFacts ParseConfig(absl::string_view text) {
   uint16_t ats_control = 0;
   facts.ats = ReadExtended(bytes, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, ats_control);
   facts.ats_enabled = (ats_control & PCI_ATS_CTRL_ENABLE) != 0;
-  if (facts.acs == Presence::kUnknown || facts.ats == Presence::kUnknown) facts.problem = CutShort(bytes);
+  facts.cut_short = facts.acs == Presence::kUnknown || facts.ats == Presence::kUnknown;
+  if (facts.cut_short) facts.problem = CutShort(bytes);
+  return facts;
+}
+
+ConfigFacts ParseConfig(absl::string_view own, const absl::StatusOr<std::string>& whole) {
+  const std::string reason = WhyNotBelieved(Bytes(own), whole);
+  if (reason.empty()) return ParseConfig(*whole);
+  ConfigFacts facts = ParseConfig(own);
+  absl::StrAppend(&facts.problem, "; ", reason);
   return facts;
 }
 

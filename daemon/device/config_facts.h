@@ -1,7 +1,7 @@
 // What a function's configuration space says about its place in the hierarchy: what kind of port it is, whether
 // it redirects peer-to-peer requests (ACS), whether it translates addresses itself (ATS), how large its packets
 // are. Parsed from the bytes of sysfs's `config`, which the kernel cuts short for readers without CAP_SYS_ADMIN:
-// what was not read is unknown, never absent.
+// what nobody read is unknown, never absent.
 #ifndef P2PD_DAEMON_DEVICE_CONFIG_FACTS_H_
 #define P2PD_DAEMON_DEVICE_CONFIG_FACTS_H_
 
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace p2pd {
@@ -32,6 +33,7 @@ struct ConfigFacts {
   Presence ats = Presence::kUnknown;
   bool ats_enabled = false;
   uint32_t max_payload = 0;  // bytes, as DevCtl has it; 0: unknown, or no PCI Express
+  bool cut_short = false;    // something is unknown that lies beyond what was read
   std::string problem;  // why something is unknown, as in "0000:00:01.0's configuration space ..."; "" if nothing is
 
   // drivers/pci/p2pdma.c:pci_bridge_has_acs_redir.
@@ -43,6 +45,10 @@ std::vector<std::string> AcsRedirectBits(uint16_t control);
 
 // `bytes` is all that could be read.
 ConfigFacts ParseConfig(absl::string_view bytes);
+
+// `own` is cut short, after the header; `whole` is what somebody else read, and believed only if it is of the same
+// function, as far as the header tells, and complete. Otherwise the problem says what is wrong with it.
+ConfigFacts ParseConfig(absl::string_view own, const absl::StatusOr<std::string>& whole);
 
 }  // namespace p2pd
 

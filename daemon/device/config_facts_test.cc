@@ -10,6 +10,7 @@ namespace {
 using ::p2pd::testing::ConfigOf;
 using ::p2pd::testing::Express;
 using ::p2pd::testing::FunctionSpec;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -72,6 +73,62 @@ TEST(ConfigFactsTest, WhatWasCutShortIsUnknownAndNeverAbsent) {
   EXPECT_EQ(Facts({.acs = 0x1d}, 0x14d).acs, Presence::kUnknown);  // between the header and the register
   EXPECT_EQ(Facts({.express = Express::kNone}, 64).port, PortType::kUnknown);
   EXPECT_THAT(ParseConfig("").problem, HasSubstr("could not be read"));
+}
+
+TEST(ConfigFactsTest, WhatIsCutShortSaysSoAndNothingElseDoes) {
+  EXPECT_TRUE(Facts({}, 64).cut_short);
+  EXPECT_TRUE(Facts({}, 256).cut_short);
+  EXPECT_FALSE(Facts({}).cut_short);
+  EXPECT_FALSE(Facts({.express = Express::kNone}).cut_short);
+  EXPECT_FALSE(ParseConfig(std::string(64, '\xff')).cut_short);
+}
+
+ConfigFacts Completed(const absl::StatusOr<std::string>& whole) {
+  return ParseConfig(ConfigOf({.acs = 0x1d}).substr(0, 64), whole);
+}
+
+TEST(ConfigFactsTest, WhatSomebodyElseReadCounts) {
+  const ConfigFacts facts = Completed(ConfigOf({.acs = 0x1d}));
+  EXPECT_TRUE(facts.redirects());
+  EXPECT_EQ(facts.ats, Presence::kAbsent);
+  EXPECT_FALSE(facts.cut_short);
+  EXPECT_THAT(facts.problem, IsEmpty());
+}
+
+TEST(ConfigFactsTest, ButNotOfAnotherFunction) {
+  for (const FunctionSpec& other :
+       {FunctionSpec{.vendor = 0x8086}, FunctionSpec{.device = 0x1234}, FunctionSpec{.class_code = 0x020000}}) {
+    const ConfigFacts facts = Completed(ConfigOf(other));
+    EXPECT_EQ(facts.acs, Presence::kUnknown);
+    EXPECT_THAT(facts.problem, AllOf(HasSubstr("read to byte 64"), HasSubstr("another function's")));
+  }
+  std::string config = ConfigOf({});
+  for (const size_t at : {0x08, 0x09, 0x0e}) {  // revision, programming interface, header type
+    config[at] = 0x7f;
+    EXPECT_EQ(Completed(config).acs, Presence::kUnknown) << at;
+    config[at] = 0;
+  }
+  EXPECT_EQ(Completed(std::string(4096, '\xff')).acs, Presence::kUnknown);
+  config[0x0f] = 0x7f;  // its self test may run meanwhile
+  config[0x04] = 0x06;  // and its driver turns something on
+  EXPECT_EQ(Completed(config).acs, Presence::kAbsent);
+}
+
+TEST(ConfigFactsTest, NorHalfOfIt) {
+  const std::string config = ConfigOf({.acs = 0x1d});
+  for (const size_t size : {0, 4, 64, 255, 257, 0x150, 4095}) {
+    const ConfigFacts facts = Completed(config.substr(0, size));
+    EXPECT_EQ(facts.acs, Presence::kUnknown) << size;
+    EXPECT_THAT(facts.problem, HasSubstr("read " + std::to_string(size) + " bytes"));
+  }
+  EXPECT_EQ(Completed(config + "more").acs, Presence::kUnknown);
+  EXPECT_THAT(Completed(config.substr(0, 256)).problem, HasSubstr("could only be read to byte 256"));
+}
+
+TEST(ConfigFactsTest, WhyNobodyElseCouldReadItIsSaid) {
+  const ConfigFacts facts = Completed(absl::UnavailableError("nobody is there"));
+  EXPECT_EQ(facts.acs, Presence::kUnknown);
+  EXPECT_EQ(facts.problem, "configuration space could only be read to byte 64; nobody is there");
 }
 
 TEST(ConfigFactsTest, AFunctionWithoutCapabilitiesHasNoneHoweverLittleIsRead) {

@@ -37,6 +37,14 @@ absl::StatusOr<uint32_t> ConfigSpace::Read32(uint64_t offset) const {
 
 absl::Status ConfigSpace::SetCommandBits(uint16_t bits, bool on) const {
   P2PD_ASSIGN_OR_RETURN(const uint16_t before, Read16(kCommand));
+  if (on && before == kNobodyAnswers) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {.reason = Reason::kDeviceUnusable,
+                      .step = "pread",
+                      .object = "COMMAND",
+                      .hint = "it was unplugged, or a reset took it along and did not bring it back"},
+                     "nothing but ones: the function is not on the bus");
+  }
   const uint16_t after = on ? before | bits : before & ~bits;
   if (after == before) return absl::OkStatus();
   const std::array<uint8_t, 2> bytes = {static_cast<uint8_t>(after), static_cast<uint8_t>(after >> 8)};

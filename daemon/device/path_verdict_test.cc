@@ -195,9 +195,36 @@ TEST_F(PathVerdictTest, AConfigurationThatIsCutShortIsUnknown) {
     const PathVerdict verdict = machine.Judge("0000:03:00.0", "0000:07:00.0");
     EXPECT_EQ(verdict.kind, PathKind::kUnknown);
     EXPECT_THAT(verdict.reason, HasSubstr("Whether ACS redirect is on at 0000:02:02.0 is unknown"));
-    EXPECT_THAT(verdict.remedy, HasSubstr("CAP_SYS_ADMIN"));
+    EXPECT_THAT(verdict.remedy, HasSubstr("p2pd-config.socket"));
     EXPECT_EQ(machine.Judge("0000:03:00.0", "0000:04:00.0").kind, PathKind::kBusAddress) << "it is not on this way";
   }
+}
+
+TEST_F(PathVerdictTest, WhatSomebodyElseReadMakesAWayKnown) {
+  Build();
+  testing::FunctionSpec port = {.address = "0000:02:02.0",
+                                .above = "0000:01:00.0",
+                                .class_code = 0x060400,
+                                .express = Express::kDownstream,
+                                .acs = kNoRedirect,
+                                .shown = 64};
+  machine_.Add(port);
+  machine_.AddDevice("0000:07:00.0", "0000:02:02.0");
+  absl::StatusOr<std::string> answer = testing::ConfigOf(port);
+  const auto judge = [&] {
+    const ConfigSource source = [&](const std::vector<PciAddress>&) { return std::vector{answer}; };
+    const auto topology = ReadTopology(machine_.sysfs(), machine_.cpuinfo(), source);
+    EXPECT_TRUE(topology.ok()) << topology.status();
+    return JudgePath(*topology, *PciAddress::Parse("0000:03:00.0"), *PciAddress::Parse("0000:07:00.0"));
+  };
+  EXPECT_EQ(judge().kind, PathKind::kBusAddress);
+  port.acs = kRedirect;
+  answer = testing::ConfigOf(port);
+  EXPECT_EQ(judge().kind, PathKind::kNotSupported);
+  EXPECT_THAT(Redirecting(judge()), ElementsAre("0000:02:02.0"));
+  answer = absl::NotFoundError("nobody answers");
+  EXPECT_EQ(judge().kind, PathKind::kUnknown);
+  EXPECT_THAT(judge().reason, HasSubstr("its configuration space could only be read to byte 64; nobody answers."));
 }
 
 TEST_F(PathVerdictTest, WhatWasNotReadMattersOnlyWhereTheAnswerDependsOnIt) {

@@ -79,7 +79,7 @@ std::string TranslationNote(const PathVerdict& verdict) {
 std::string RemedyFor(const PathVerdict& verdict) {
   if (verdict.kind == PathKind::kSelf) return "Name another importer.";
   if (verdict.kind == PathKind::kUnknown) {
-    return "Let p2pd read all of configuration space: it needs CAP_SYS_ADMIN for that, and the devices awake.";
+    return "Let p2pd-config.socket run, by which p2pd reads all of configuration space, and keep the devices awake.";
   }
   if (verdict.kind != PathKind::kNotSupported) return "";
   if (verdict.redirects.empty()) {

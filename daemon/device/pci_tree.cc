@@ -1,5 +1,7 @@
 #include "daemon/device/pci_tree.h"
 
+#include <linux/pci_regs.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -46,6 +48,7 @@ void ReadPlace(const fs::path& folder, PciFunction& function) {
   }
 }
 
+// Without the facts of its configuration space.
 PciFunction ReadFunction(const fs::path& link, const fs::path& folder, const PciAddress& address) {
   PciFunction function = {.address = address};
   function.vendor = static_cast<uint16_t>(ReadHex(link / "vendor"));
@@ -56,9 +59,20 @@ PciFunction ReadFunction(const fs::path& link, const fs::path& folder, const Pci
   if (const auto physical = PciAddress::Parse(LinkName(link / "physfn")); physical.ok()) {
     function.physical_function = *physical;
   }
-  function.config = ParseConfig(ReadAll(link / "config"));
   ReadPlace(folder, function);
   return function;
+}
+
+// The functions of which only the header could be read, as far as that leaves something unknown, with that header.
+using Headers = std::map<PciAddress, std::string>;
+
+void AskForTheRest(const Headers& headers, const ConfigSource& source, PciTree& tree) {
+  std::vector<PciAddress> functions;
+  for (const auto& [address, header] : headers) functions.push_back(address);
+  const auto spaces = source(functions);
+  for (size_t i = 0; i < functions.size() && i < spaces.size(); ++i) {
+    tree.functions.at(functions[i]).config = ParseConfig(headers.at(functions[i]), spaces[i]);
+  }
 }
 
 }  // namespace
@@ -82,19 +96,24 @@ std::vector<const PciFunction*> PciTree::WayUp(const PciAddress& address) const 
   return way;
 }
 
-absl::StatusOr<PciTree> ReadPciTree(const std::string& sysfs_root) {
+absl::StatusOr<PciTree> ReadPciTree(const std::string& sysfs_root, const ConfigSource& source) {
   const fs::path top = fs::path(sysfs_root) / "bus/pci/devices";
   std::error_code error;
   PciTree tree;
+  Headers headers;
   for (const auto& entry : fs::directory_iterator(top, error)) {
     const auto address = PciAddress::Parse(entry.path().filename().string());
     std::error_code gone;
     const fs::path folder = fs::read_symlink(entry.path(), gone);
     if (!address.ok() || gone || !fs::exists(entry.path(), gone)) continue;
-    tree.functions[*address] = ReadFunction(entry.path(), folder, *address);
+    PciFunction& function = tree.functions[*address] = ReadFunction(entry.path(), folder, *address);
+    const std::string config = ReadAll(entry.path() / "config");
+    function.config = ParseConfig(config);
+    if (function.config.cut_short && config.size() == PCI_STD_HEADER_SIZEOF) headers[*address] = config;
   }
   if (error)
     return ErrnoError("read sysfs", top.string(), error.value(), "is sysfs mounted, and has this machine PCI?");
+  if (source != nullptr && !headers.empty()) AskForTheRest(headers, source, tree);
   return tree;
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/base/pci_address.h"
 #include "daemon/device/config_facts.h"
+#include "daemon/device/config_source.h"
 
 namespace p2pd {
 
@@ -40,8 +41,9 @@ struct PciTree {
   std::vector<const PciFunction*> WayUp(const PciAddress& address) const;
 };
 
-// Errors: NotFound (no PCI bus under this root). A function that vanishes while it is read is left out.
-absl::StatusOr<PciTree> ReadPciTree(const std::string& sysfs_root);
+// `source` is asked, once, for the configuration spaces that sysfs cuts short; without one they stay so. Errors:
+// NotFound (no PCI bus under this root). A function that vanishes while it is read is left out.
+absl::StatusOr<PciTree> ReadPciTree(const std::string& sysfs_root, const ConfigSource& source = nullptr);
 
 }  // namespace p2pd
 

@@ -7,7 +7,9 @@
 namespace p2pd {
 namespace {
 
+using ::p2pd::testing::ConfigOf;
 using ::p2pd::testing::Express;
+using ::p2pd::testing::FunctionSpec;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -91,6 +93,47 @@ TEST_F(PciTreeTest, ShowsWhatChangedSinceItWasReadLast) {
   machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort, 0x11);
   EXPECT_TRUE(before.functions.begin()->second.config.redirects());
   EXPECT_FALSE(Read().functions.begin()->second.config.redirects());
+}
+
+TEST_F(PciTreeTest, WhoeverMayReadMoreIsAskedOnceForWhatIsCutShort) {
+  const FunctionSpec port = {
+      .address = "0000:00:01.0", .above = "pci0000:00", .express = Express::kRootPort, .acs = 0x1d};
+  const FunctionSpec endpoint = {.address = "0000:01:00.0", .above = "0000:00:01.0"};
+  for (FunctionSpec spec : {port, endpoint}) {
+    spec.shown = 64;
+    machine_.Add(spec);
+  }
+  machine_.AddDevice("0000:00:02.0", "pci0000:00");
+  std::vector<std::string> asked;
+  const auto tree = ReadPciTree(machine_.sysfs(), [&](const std::vector<PciAddress>& functions) {
+    for (const PciAddress& function : functions) asked.push_back(function.ToString());
+    return std::vector<absl::StatusOr<std::string>>{ConfigOf(port), absl::NotFoundError("it is not there")};
+  });
+  ASSERT_TRUE(tree.ok()) << tree.status();
+  EXPECT_THAT(asked, ElementsAre("0000:00:01.0", "0000:01:00.0"));
+  EXPECT_TRUE(tree->functions.at(Address("0000:00:01.0")).config.redirects());
+  EXPECT_THAT(tree->functions.at(Address("0000:01:00.0")).config.problem, HasSubstr("it is not there"));
+}
+
+TEST_F(PciTreeTest, NobodyIsAskedForWhatIsThereOrCannotBeRead) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort, 0x1d);
+  machine_.Add({.address = "0000:01:00.0", .above = "0000:00:01.0", .shown = 0});
+  machine_.Add({.address = "0000:01:00.1", .above = "0000:00:01.0", .shown = 256});
+  bool asked = false;
+  const auto tree = ReadPciTree(machine_.sysfs(), [&asked](const std::vector<PciAddress>&) {
+    asked = true;
+    return std::vector<absl::StatusOr<std::string>>();
+  });
+  EXPECT_TRUE(tree.ok()) << tree.status();
+  EXPECT_FALSE(asked);
+}
+
+TEST_F(PciTreeTest, WhoeverAnswersTooLittleLeavesTheRestUnknown) {
+  machine_.Add({.address = "0000:00:01.0", .above = "pci0000:00", .shown = 64});
+  const auto tree = ReadPciTree(
+      machine_.sysfs(), [](const std::vector<PciAddress>&) { return std::vector<absl::StatusOr<std::string>>(); });
+  ASSERT_TRUE(tree.ok()) << tree.status();
+  EXPECT_TRUE(tree->functions.at(Address("0000:00:01.0")).config.cut_short);
 }
 
 TEST_F(PciTreeTest, SaysWhichFolderIsMissing) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "daemon/device/config_source.h"
 #include "daemon/device/host_bridges.h"
 #include "daemon/device/pci_tree.h"
 
@@ -18,7 +19,8 @@ struct Topology {
 };
 
 // Errors: those of ReadPciTree. A processor that cannot be told makes host bridges unknown, no error.
-absl::StatusOr<Topology> ReadTopology(const std::string& sysfs_root, const std::string& cpuinfo);
+absl::StatusOr<Topology> ReadTopology(const std::string& sysfs_root, const std::string& cpuinfo,
+                                      const ConfigSource& source = nullptr);
 
 }  // namespace p2pd
 

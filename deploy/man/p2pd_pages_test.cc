@@ -52,7 +52,7 @@ void CollectFields(const google::protobuf::Descriptor* message, const std::strin
 
 TEST(ManualPageTest, OfP2pdNamesEveryOption) {
   const std::set<std::string> options = OptionsOfHelp();
-  EXPECT_GE(options.size(), 11u);
+  EXPECT_GE(options.size(), 12u);
   const std::string page = Page("p2pd.8");
   for (const std::string& option : options) {
     EXPECT_THAT(page, ::testing::ContainsRegex(absl::StrCat("\n\\.(B|BI|BR) (-h \", \" )?", option, "( |\n)")))
@@ -63,7 +63,7 @@ TEST(ManualPageTest, OfP2pdNamesEveryOption) {
 TEST(ManualPageTest, OfTheConfigurationNamesEveryField) {
   std::set<std::string> fields;
   CollectFields(v1::Config::descriptor(), "", fields);
-  EXPECT_GE(fields.size(), 19u);
+  EXPECT_GE(fields.size(), 20u);
   const std::string page = Page("p2pd.conf.5");
   for (const std::string& field : fields) EXPECT_THAT(page, HasSubstr(absl::StrCat("\n.TP\n.B ", field, "\n")));
   for (const char* value : {"per_user", "total"}) EXPECT_THAT(page, HasSubstr(absl::StrCat("\n.B ", value, "\n")));
@@ -99,8 +99,9 @@ TEST(ManualPageTest, BothNameTheFiles) {
   const Settings settings;
   for (const char* name : {"p2pd.8", "p2pd.conf.5"}) {
     const std::string page = Page(name);
-    for (const std::string& file : {std::string(kDefaultConfigFile), settings.policy, settings.fd_socket,
-                                    settings.grpc_socket, absl::StrCat(kDefaultConfigFile, ".d")}) {
+    for (const std::string& file :
+         {std::string(kDefaultConfigFile), settings.policy, settings.fd_socket, settings.grpc_socket,
+          settings.config_socket, absl::StrCat(kDefaultConfigFile, ".d")}) {
       EXPECT_THAT(page, HasSubstr(file)) << name;
     }
   }

@@ -27,15 +27,16 @@ until_true() {
   done
 }
 
-# install_p2pd DEPLOY: the tree's folder of that name; p2pd and p2pctl are in /run/bin, configuration and policy are the
-# caller's.
+# install_p2pd DEPLOY: the tree's folder of that name; p2pd, p2pctl and p2pd-config are in /run/bin, configuration and
+# policy are the caller's.
 install_p2pd() {
   local deploy=$1
   install -m 0755 /run/bin/p2pd /usr/sbin/p2pd
   install -m 0755 /run/bin/p2pctl /usr/bin/p2pctl
   install -D -m 0755 "$deploy/bind-devices" /usr/libexec/p2pd/bind-devices
+  install -m 0755 /run/bin/p2pd-config /usr/libexec/p2pd/p2pd-config
   install -m 0644 "$deploy"/p2pd.service "$deploy"/p2pd.socket "$deploy"/p2pd-fds.socket "$deploy"/p2pd-bind.service \
-    /etc/systemd/system
+    "$deploy"/p2pd-config.socket "$deploy"/p2pd-config@.service /etc/systemd/system
   install -D -m 0644 "$deploy/p2pd.sysusers" /usr/lib/sysusers.d/p2pd.conf
   install -D -m 0644 "$deploy/p2pd.tmpfiles" /usr/lib/tmpfiles.d/p2pd.conf
   install -D -m 0644 "$deploy/p2pd.catalog" /usr/lib/systemd/catalog/p2pd.catalog

@@ -57,6 +57,8 @@ std::string ConfigOf(const FunctionSpec& spec) {
   Put16(config, PCI_VENDOR_ID, is_virtual ? 0xffff : spec.vendor);
   Put16(config, PCI_DEVICE_ID, is_virtual ? 0xffff : spec.device);
   Put16(config, PCI_STATUS, PCI_STATUS_CAP_LIST);
+  Put16(config, PCI_CLASS_REVISION + 2, static_cast<uint16_t>(spec.class_code >> 8));
+  if (spec.class_code >> 8 == 0x0604) config[PCI_HEADER_TYPE] = PCI_HEADER_TYPE_BRIDGE;
   config[PCI_CAPABILITY_LIST] = static_cast<char>(0x80);
   config[0x80] = PCI_CAP_ID_PM;
   if (!express) return config;
@@ -117,6 +119,10 @@ void PciMachine::AddPort(const std::string& address, const std::string& above, E
 
 void PciMachine::AddDevice(const std::string& address, const std::string& above, int group) {
   Add({.address = address, .above = above, .group = group});
+}
+
+void PciMachine::OfferByVfio(const std::string& address) {
+  fs::create_directories(FolderOf(address) / "vfio-dev/vfio0");
 }
 
 void PciMachine::Remove(const std::string& address) {

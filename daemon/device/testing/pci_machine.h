@@ -47,6 +47,8 @@ class PciMachine {
   void AddPort(const std::string& address, const std::string& above, Express express,
                std::optional<uint16_t> acs = std::nullopt);
   void AddDevice(const std::string& address, const std::string& above, int group = -1);
+  // VFIO has it.
+  void OfferByVfio(const std::string& address);
   void Remove(const std::string& address);
   void SetCpu(const std::string& vendor, int family);
 
