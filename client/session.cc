@@ -184,6 +184,12 @@ absl::StatusOr<v1::ReloadPolicyResponse> Session::ReloadPolicy(bool dry_run) {
   return connection_->Call("ReloadPolicy", &Stub::ReloadPolicy, request, connection_->NewDeadline());
 }
 
+absl::Status Session::SetLogLevel(absl::string_view level) {
+  v1::SetLogLevelRequest request;
+  request.set_level(std::string(level));
+  return connection_->Call("SetLogLevel", &Stub::SetLogLevel, request, connection_->NewDeadline()).status();
+}
+
 absl::StatusOr<Export> Session::CreateExport(const WindowOptions& window) {
   const auto request = WindowRequest<v1::CreateExportRequest>(window, connection_->NextRequestId());
   P2PD_ASSIGN_OR_RETURN(auto granted, CallForWindow(*connection_, "CreateExport", &Stub::CreateExport, request));

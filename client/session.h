@@ -172,6 +172,9 @@ class Session {
   absl::StatusOr<v1::ReloadPolicyResponse> ReloadPolicy(bool dry_run = false);
   // What the policy says to a request of this session; or, as policy allows (ADMIN), of anybody else.
   absl::StatusOr<v1::ExplainPolicyResponse> ExplainPolicy(const v1::ExplainPolicyRequest& request);
+  // How much p2pd logs until it is started again, as policy allows (ADMIN): "error", "warning", "notice", "info" or
+  // "debug".
+  absl::Status SetLogLevel(absl::string_view level);
   absl::StatusOr<Export> CreateExport(const WindowOptions& window);
   // A window and its mapping for each importer, all or nothing; at most 64 importers.
   absl::StatusOr<Acquired> Acquire(const WindowOptions& window, const std::vector<Importer>& importers);

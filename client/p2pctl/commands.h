@@ -8,7 +8,7 @@
 
 namespace p2p::ctl {
 
-std::vector<Command> StatusCommands();      // status, ping
+std::vector<Command> StatusCommands();      // status, ping, log-level
 std::vector<Command> DeviceCommands();      // devices, device show
 std::vector<Command> TopologyCommands();    // topology
 std::vector<Command> SessionCommands();     // sessions, session show

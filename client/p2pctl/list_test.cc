@@ -57,6 +57,23 @@ TEST_F(ListTest, StatusShowsWhatTheKernelCanDoAndWhatIsLimited) {
                                     "mapped bytes  64 KiB  1 GiB  64 KiB  4 GiB\n")));
 }
 
+TEST_F(ListTest, TheLogLevelIsShownAndSet) {
+  EXPECT_EQ(Run({"log-level"}), ExitStatus::kOk);
+  EXPECT_EQ(out_, "info\n");
+  EXPECT_EQ(Run({"log-level", "debug"}), ExitStatus::kOk);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(Run({"log-level", "--json"}), ExitStatus::kOk);
+  EXPECT_EQ(FromJson<google::protobuf::Struct>(out_).fields().at("log_level").string_value(), "debug");
+  EXPECT_EQ(Run({"status"}), ExitStatus::kOk);
+  EXPECT_THAT(out_, HasSubstr("     Log level:  debug\n"));
+}
+
+TEST_F(ListTest, ALogLevelThatDoesNotExistIsRefusedWithThoseThatDo) {
+  EXPECT_EQ(Run({"log-level", "loud"}), ExitStatus::kUsage);
+  EXPECT_THAT(err_, AllOf(HasSubstr("there is no log level 'loud'"), HasSubstr("error, warning, notice, info, debug")));
+  EXPECT_TRUE(p2pd_.calls().Of("SetLogLevel").empty());
+}
+
 TEST_F(ListTest, PingSaysThatP2pdAnswersAndHowFast) {
   EXPECT_EQ(Run({"ping", "--count", "2"}), ExitStatus::kOk);
   EXPECT_THAT(out_, ::testing::MatchesRegex("(p2pd 0.0.fake answered in [0-9.]+ [um]?s\n){2}"));

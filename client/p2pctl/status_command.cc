@@ -1,8 +1,13 @@
-// `p2pctl status`: what this p2pd can do, and how much is going on. `p2pctl ping`: whether it answers.
+// `p2pctl status`: what this p2pd can do, and how much is going on. `p2pctl ping`: whether it answers. `p2pctl
+// log-level`: how much it logs.
 #include <algorithm>
+#include <string>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "client/p2pctl/commands.h"
 #include "client/p2pctl/text.h"
@@ -64,6 +69,7 @@ absl::Status ShowStatus(Context& context, const Arguments& /*arguments*/) {
       {{"dma-buf export:"}, {YesNo(status.dma_buf_export()), status.dma_buf_export() ? Color::kGood : Color::kBad}});
   list.AddRow({{"Page size:"}, {SizeText(status.page_size())}});
   list.AddRow({{"Started:"}, {TimeText(status.started())}});
+  list.AddRow({{"Log level:"}, {status.log_level()}});
   list.AddRow({{"Policy rules:"}, {absl::StrCat(status.policy_rules())}});
   list.AddRow({{"Devices:"}, {absl::StrCat(status.devices())}});
   list.AddRow({{"Sessions:"}, {absl::StrCat(status.sessions())}});
@@ -101,6 +107,35 @@ absl::Status Ping(Context& context, const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+// As p2pd's --log-level takes them.
+const std::vector<std::string>& LogLevels() {
+  static const auto* const levels = new std::vector<std::string>{"error", "warning", "notice", "info", "debug"};
+  return *levels;
+}
+
+absl::StatusOr<std::string> LogLevelText(absl::string_view typed) {
+  const std::vector<std::string>& levels = LogLevels();
+  if (std::find(levels.begin(), levels.end(), typed) != levels.end()) return std::string(typed);
+  return p2pd::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.reason = p2pd::Reason::kInvalidArgument, .hint = absl::StrCat("write one of ", absl::StrJoin(levels, ", "))},
+      absl::StrCat("there is no log level '", typed, "'"));
+}
+
+absl::Status ShowOrSetLogLevel(Context& context, const Arguments& arguments) {
+  P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
+  if (!arguments.objects.empty()) return session->SetLogLevel(arguments.objects.front());
+  P2PD_ASSIGN_OR_RETURN(const v1::Status status, session->GetStatus());
+  if (context.json()) {
+    google::protobuf::Struct answer;
+    (*answer.mutable_fields())["log_level"].set_string_value(status.log_level());
+    context.PrintJson(answer);
+  } else {
+    context.out() << status.log_level() << std::endl;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<Command> StatusCommands() {
@@ -108,7 +143,12 @@ std::vector<Command> StatusCommands() {
           {.name = "ping",
            .help = "Ask p2pd for a sign of life, and say how long it took",
            .options = {{.name = "--count", .placeholder = "N", .help = "Ask N times (default: 1)"}},
-           .run = Ping}};
+           .run = Ping},
+          {.name = "log-level",
+           .help = "Show how much p2pd logs, or set it until p2pd is started again",
+           .run = ShowOrSetLogLevel,
+           .optional_operands = {
+               {.placeholder = "LEVEL", .help = "error, warning, notice, info or debug", .parse = LogLevelText}}}};
 }
 
 }  // namespace p2p::ctl

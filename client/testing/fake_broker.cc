@@ -269,6 +269,7 @@ grpc::Status FakeBroker::GetStatus(grpc::ServerContext* context, const v1::GetSt
     response->set_policy_rules(1);
     response->set_dma_buf_export(true);
     response->set_page_size(4096);
+    response->set_log_level(state.log_level);
     v1::Capability* capability = response->add_capabilities();
     capability->set_name("VFIO_DEVICE_FEATURE_DMA_BUF");
     capability->set_available(true);
@@ -320,6 +321,15 @@ grpc::Status FakeBroker::RevokeSession(grpc::ServerContext* context, const v1::R
              [&](const std::string&, FakeState& state) { return state.RevokeSession(request->name(), response); });
   if (status.ok()) end_session_(request->name(), request->reason());
   return status;
+}
+
+grpc::Status FakeBroker::SetLogLevel(grpc::ServerContext* context, const v1::SetLogLevelRequest* request,
+                                     v1::SetLogLevelResponse* response) {
+  return Answer("SetLogLevel", context, "", response, [&](const std::string& /*session*/, FakeState& state) {
+    state.log_level = request->level();
+    response->set_level(state.log_level);
+    return grpc::Status::OK;
+  });
 }
 
 // Needs no token.

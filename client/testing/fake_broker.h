@@ -46,6 +46,7 @@ class FakeBroker final : public v1::Broker::Service {
   P2P_FAKE_METHOD(ListOffers, ListOffersRequest, ListOffersResponse);
   P2P_FAKE_METHOD(ReloadPolicy, ReloadPolicyRequest, ReloadPolicyResponse);
   P2P_FAKE_METHOD(ExplainPolicy, ExplainPolicyRequest, ExplainPolicyResponse);
+  P2P_FAKE_METHOD(SetLogLevel, SetLogLevelRequest, SetLogLevelResponse);
   P2P_FAKE_METHOD(ListSessions, ListSessionsRequest, ListSessionsResponse);
   P2P_FAKE_METHOD(GetSession, GetSessionRequest, Session);
   P2P_FAKE_METHOD(RevokeSession, RevokeSessionRequest, Operation);

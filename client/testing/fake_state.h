@@ -61,10 +61,11 @@ class FakeState {
   std::set<std::pair<std::string, std::string>> memories;  // session, name
   std::vector<v1::Event> events;                           // every change so far
 
-  // What a test can set: the most that a page of a list holds, a token that every page names as the next, and
-  // mappings that the kernel fails to unmap.
+  // What a test can set: the most that a page of a list holds, a token that every page names as the next, the log
+  // level, and mappings that the kernel fails to unmap.
   uint32_t page_size = 1000;
   std::string stuck_page_token;
+  std::string log_level = "info";
   std::set<std::string> stuck_mappings;
 
  private:

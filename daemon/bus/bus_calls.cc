@@ -156,7 +156,7 @@ int BusCalls::RevokeExport(sd_bus_message* message) {
 int BusCalls::ReloadPolicy(sd_bus_message* message) {
   const std::string what = "ReloadPolicy";
   return Begin(message, {what, kReloadAction}, [this, what](uint64_t id, const PeerIdentity& peer) {
-    if (const absl::Status status = broker_.CheckReload(peer); !status.ok()) return AnswerDone(id, status);
+    if (const absl::Status status = broker_.CheckAdminOrRoot(peer, what); !status.ok()) return AnswerDone(id, status);
     LogCall(SessionId(), peer, what);
     broker_.Reload([&loop = loop_, weak = weak_from_this(), id](const absl::StatusOr<ReloadView>& outcome) {
       loop.Post([weak, id, outcome] {

@@ -45,6 +45,8 @@ constexpr BusProperty<ManagerView> kManager[] = {
      [](const ManagerView& view) -> BusValue { return static_cast<uint32_t>(view.status.policy_rules); }},
     {"PolicyGeneration", false, [](const ManagerView& view) -> BusValue { return view.status.policy_generation; }},
     {kLogLevelProperty, false, [](const ManagerView& view) -> BusValue { return view.log_level; }},
+    {"SurvivesRestart", false, [](const ManagerView& view) -> BusValue { return view.continuity.available; }},
+    {"SurvivesRestartReason", false, [](const ManagerView& view) -> BusValue { return view.continuity.detail; }},
 };
 
 // Another device may come to the same address.

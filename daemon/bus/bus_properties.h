@@ -24,6 +24,7 @@ struct ManagerView {
   std::string version;
   std::string kernel;  // "linux" or "simulation"
   std::string log_level;
+  CapabilityView continuity;  // whether p2pd could be started again without a loss
   StatusView status;
 };
 

@@ -5,8 +5,10 @@
 namespace p2pd {
 namespace {
 
+bool IsLost(const MappingView& mapping) { return mapping.state == MappingState::kLost; }
+
 bool IsTold(const Event& event) {
-  if (const auto* mapping = std::get_if<MappingView>(&event.object)) return mapping->state == MappingState::kLost;
+  if (const auto* mapping = std::get_if<MappingView>(&event.object)) return IsLost(*mapping);
   return std::holds_alternative<DeviceView>(event.object) || std::holds_alternative<SessionView>(event.object) ||
          std::holds_alternative<OperationView>(event.object);
 }
@@ -20,6 +22,17 @@ std::shared_ptr<EventFeed> EventFeed::Create(EventLoop& loop, Handler handler) {
 void EventFeed::OnEvent(const std::shared_ptr<const Event>& event) {
   MutexLock lock(mutex_);
   if (IsTold(*event)) waiting_.push_back(event);
+  DeliverSoon();
+}
+
+bool EventFeed::Wants(const MappingView& mapping) const { return IsLost(mapping); }
+
+void EventFeed::OnUnwanted() {
+  MutexLock lock(mutex_);
+  DeliverSoon();
+}
+
+void EventFeed::DeliverSoon() {
   if (std::exchange(posted_, true)) return;
   loop_.Post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Deliver();

@@ -24,9 +24,12 @@ class EventFeed final : public Watcher, public std::enable_shared_from_this<Even
   static std::shared_ptr<EventFeed> Create(EventLoop& loop, Handler handler);
 
   void OnEvent(const std::shared_ptr<const Event>& event) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Wants(const MappingView& mapping) const override;
+  void OnUnwanted() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   EventFeed(EventLoop& loop, Handler handler) : loop_(loop), handler_(std::move(handler)) {}
+  void DeliverSoon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Deliver() ABSL_LOCKS_EXCLUDED(mutex_);
 
   EventLoop& loop_;

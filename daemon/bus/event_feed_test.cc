@@ -47,6 +47,16 @@ TEST_F(EventFeedTest, OfAThousandMappingsOnlyThatSomethingChangedIsTold) {
   EXPECT_TRUE(batches_[0].empty());
 }
 
+TEST_F(EventFeedTest, OfAMappingThatIsNotLostNoEventNeedsToBeMade) {
+  EXPECT_FALSE(feed_->Wants(MappingView{.state = MappingState::kSuspended}));
+  EXPECT_TRUE(feed_->Wants(MappingView{.state = MappingState::kLost}));
+  feed_->OnUnwanted();
+  feed_->OnUnwanted();
+  Run();
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_TRUE(batches_[0].empty());
+}
+
 TEST_F(EventFeedTest, ALostMappingIsTold) {
   feed_->OnEvent(Make(MappingView{.state = MappingState::kLost}));
   Run();

@@ -24,6 +24,7 @@ ManagerView Reporter::Manager() const {
   return {.version = options_.version,
           .kernel = options_.kernel,
           .log_level = std::string(LogLevelName(GetLogLevel())),
+          .continuity = broker_.Continuity(),
           .status = broker_.GetStatus()};
 }
 

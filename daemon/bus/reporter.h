@@ -36,13 +36,14 @@ class Reporter {
   std::string Status();
   // p2pd stops: what is told so far stands. D-Bus calls are still answered.
   void Hush();
+  // Something changed of which core tells no event: the log level.
+  void TellSoon();
   // Any thread.
   CapabilityView BusConnection() const { return bus_.Connection(); }
 
  private:
   ManagerView Manager() const;
   void OnEvents(const EventFeed::Batch& batch);
-  void TellSoon();
   // Looks for slow operations for as long as any runs.
   void LookLater();
   void Tell();

@@ -9,6 +9,7 @@
 #include "daemon/front/resource_name.h"
 #include "daemon/front/to_proto.h"
 #include "daemon/front/topology_to_proto.h"
+#include "daemon/service/log.h"
 
 namespace p2pd {
 namespace {
@@ -62,6 +63,7 @@ GrpcService::Reactor* GrpcService::GetStatus(Context* context, const v1::GetStat
     *response = ToProto(StatusFor(viewer));
     response->set_version(options_.version);
     response->set_kernel(options_.kernel);
+    response->set_log_level(std::string(LogLevelName(GetLogLevel())));
     response->set_page_size(static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
     return absl::OkStatus();
   });

@@ -31,6 +31,8 @@ class GrpcService final : public v1::Broker::CallbackService {
     std::function<std::vector<UsageView>(uint32_t uid)> usage = nullptr;
     // What stands beside the kernel's capabilities.
     std::function<std::vector<CapabilityView>()> capabilities = nullptr;
+    // Is told of a new log level, on any thread.
+    std::function<void()> on_log_level = nullptr;
   };
   static constexpr int kMaxWatchesASession = 8;
 
@@ -82,6 +84,7 @@ class GrpcService final : public v1::Broker::CallbackService {
   Reactor* ListOffers(Context*, const v1::ListOffersRequest*, v1::ListOffersResponse*) override;
   Reactor* ReloadPolicy(Context*, const v1::ReloadPolicyRequest*, v1::ReloadPolicyResponse*) override;
   Reactor* ExplainPolicy(Context*, const v1::ExplainPolicyRequest*, v1::ExplainPolicyResponse*) override;
+  Reactor* SetLogLevel(Context*, const v1::SetLogLevelRequest*, v1::SetLogLevelResponse*) override;
 
  private:
   // Fills the response at once.

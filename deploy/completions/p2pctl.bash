@@ -54,6 +54,7 @@ _p2pctl_choices() {
     "operation show") _p2pctl_ask operations ;;
     revoke) _p2pctl_names sessions && _p2pctl_names exports ;;
     acquire) _p2pctl_windows ;;
+    log-level) echo error warning notice info debug ;;
     policy) echo check test reload explain ;;
     "policy explain") echo OBSERVE EXPORT EXPORT_CONTROL RECEIVE_FD MAP MAP_MEMORY DRIVE RESET ADMIN ;;
     esac
@@ -67,8 +68,8 @@ _p2pctl_windows() {
 _p2pctl() {
     local cur prev words cword split
     _init_completion -s -n : || return
-    local commands="status ping devices device topology sessions session exports export offers address-spaces mappings"
-    commands+=" operations operation watch acquire renew release run reset revoke policy"
+    local commands="status ping log-level devices device topology sessions session exports export offers address-spaces"
+    commands+=" mappings operations operation watch acquire renew release run reset revoke policy"
     local options="--json --no-legend --color --timeout --fd-socket --grpc-socket --version --help"
     local operands choices i
     for ((i = 1; i < cword; i++)); do

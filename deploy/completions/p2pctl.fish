@@ -31,6 +31,7 @@ complete -c p2pctl -s h -l help -d 'Show help'
 
 complete -c p2pctl -n __fish_use_subcommand -a status -d 'Show what p2pd can do and how much is going on'
 complete -c p2pctl -n __fish_use_subcommand -a ping -d 'Ask p2pd for a sign of life'
+complete -c p2pctl -n __fish_use_subcommand -a log-level -d 'Show how much p2pd logs, or set it'
 complete -c p2pctl -n __fish_use_subcommand -a devices -d 'List the devices that p2pd manages'
 complete -c p2pctl -n __fish_use_subcommand -a device -d 'Show one device, or try again to make it work'
 complete -c p2pctl -n __fish_use_subcommand -a topology -d 'Show how DMA gets from one device to another'
@@ -55,6 +56,7 @@ complete -c p2pctl -n __fish_use_subcommand -a policy -d 'Check or test a policy
 
 complete -c p2pctl -n '__fish_seen_subcommand_from policy; and not __fish_seen_subcommand_from check test reload explain' -a 'check test reload explain'
 complete -c p2pctl -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check test' -F
+complete -c p2pctl -n '__fish_seen_subcommand_from log-level' -a 'error warning notice info debug'
 complete -c p2pctl -n '__p2pctl_needs_show device session export operation' -a show
 complete -c p2pctl -n '__p2pctl_needs_show device' -a recover
 complete -c p2pctl -n '__p2pctl_shows device' -a '(__p2pctl_ask devices)'

@@ -81,6 +81,20 @@ TEST_F(BusCallsTest, TheLogLevelIsSetAndTold) {
   SetLogLevel(LogLevel::kInfo);
 }
 
+TEST_F(BusCallsTest, ALogLevelThatAClientSetIsToldOnTheBus) {
+  client_.Listen();
+  RawClient session(daemon_.fd_path());
+  session.Hello();
+  v1::SetLogLevelRequest request;
+  request.set_level("notice");
+  v1::SetLogLevelResponse response;
+  const auto stub = daemon_.NewStub();
+  ASSERT_TRUE(stub->SetLogLevel(CallAs(session.welcome().token()).get(), request, &response).ok());
+  client_.Await("PropertiesChanged", kBusPath, "LogLevel");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "LogLevel"), "notice");
+  SetLogLevel(LogLevel::kInfo);
+}
+
 TEST_F(BusCallsTest, WhatMakesNoSenseIsRefusedAndHarmsNobody) {
   for (const char* name : {"", "devices/", "devices/0000:01:00.9", "sessions/1", "devices/0000:01:00.0/", "\x01"}) {
     EXPECT_EQ(client_.Call("ResetDevice", name).error, SD_BUS_ERROR_INVALID_ARGS) << name;

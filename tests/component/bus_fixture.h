@@ -13,8 +13,10 @@ namespace p2pd {
 
 class BusFixture : public testing::Test {
  protected:
-  explicit BusFixture(const std::string& policy = TestDaemonOptions().policy)
-      : bus_(StartedBus()), daemon_({.policy = policy, .bus = bus_->address()}), client_(bus_->address()) {
+  explicit BusFixture(const std::string& policy = TestDaemonOptions().policy, bool keeps = false)
+      : bus_(StartedBus()),
+        daemon_({.policy = policy, .bus = bus_->address(), .keeps = keeps}),
+        client_(bus_->address()) {
     client_.AwaitName();
   }
 

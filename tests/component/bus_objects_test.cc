@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -132,6 +133,30 @@ TEST_F(BusObjectsTest, TheIntrospectionFileSaysWhatIntrospectionSays) {
     live += xml.substr(begin, xml.find("</interface>\n", begin) + sizeof("</interface>\n") - 1 - begin);
   }
   EXPECT_THAT(shipped, HasSubstr(live)) << live;
+}
+
+TEST_F(BusObjectsTest, WithoutAStoreP2pdSaysThatARestartLosesEverything) {
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "SurvivesRestart"), "false");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "SurvivesRestartReason"),
+            "no service manager keeps its descriptors");
+}
+
+class KeptBusObjectsTest : public BusFixture {
+ protected:
+  KeptBusObjectsTest() : BusFixture(TestDaemonOptions().policy, /*keeps=*/true) { client_.Listen(); }
+};
+
+TEST_F(KeptBusObjectsTest, AJournalThatFailsIsToldAsALossOfContinuity) {
+  auto client = std::make_unique<RawClient>(daemon_.fd_path());
+  client->Hello();
+  client_.Await("InterfacesAdded", SessionPath(*client), kSessionInterface);
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "SurvivesRestart"), "true");
+  daemon_.journal().FailNext(absl::ResourceExhaustedError("it is full"));
+  client.reset();
+  client_.Await("PropertiesChanged", kBusPath, "SurvivesRestart");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "SurvivesRestart"), "false");
+  EXPECT_EQ(client_.Get(kBusPath, kManagerInterface, "SurvivesRestartReason"),
+            "the journal could not be written: it is full");
 }
 
 }  // namespace

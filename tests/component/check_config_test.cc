@@ -64,7 +64,8 @@ TEST_F(CheckConfigTest, ShowsWhatWouldBeInForce) {
             "--log-level=debug --fd-socket=/tmp/f");
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.errors, IsEmpty());
-  EXPECT_THAT(outcome.out, StartsWith("sockets {\n  fd: \"/tmp/f\"\n  grpc: \"/run/p2pd/p2pd.sock\"\n}\npolicy: \""));
+  EXPECT_THAT(outcome.out, StartsWith("sockets {\n  fd: \"/tmp/f\"\n  grpc: \"/run/p2pd/p2pd.sock\"\n"
+                                      "  config: \"/run/p2pd/config.sock\"\n}\npolicy: \""));
   EXPECT_THAT(outcome.out, HasSubstr("deadlines {\n  quiesce: \"3s\"\n  hello: \"5s\"\n  ready: \"1m\"\n}\n"));
   EXPECT_THAT(outcome.out, HasSubstr("  sessions {\n    per_user: 10\n    total: 10\n  }\n"));
   EXPECT_THAT(outcome.out, HasSubstr("  watchers {\n    per_user: "));

@@ -199,6 +199,12 @@ std::string BusClient::Get(const std::string& path, const std::string& interface
     sd_bus_message_unref(reply);
     return absl::StrCat(number);
   }
+  if (absl::string_view(contents) == "b") {
+    int flag = 0;
+    EXPECT_GE(sd_bus_message_read(reply, "v", "b", &flag), 0);
+    sd_bus_message_unref(reply);
+    return flag != 0 ? "true" : "false";
+  }
   return ReplyOf(reply, error).text;
 }
 

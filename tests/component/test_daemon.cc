@@ -52,6 +52,7 @@ TestDaemon::TestDaemon(TestDaemonOptions options)
   BrokerOptions broker_options;
   broker_options.sysfs_root = sysfs;
   broker_options.cpuinfo = sysfs + "/proc/cpuinfo";
+  if (options.keeps) broker_options.store = &store_;
   broker_options.quiesce_deadline = absl::Milliseconds(200);
   broker_options.read_policy = [text = options.next_policy]() -> absl::StatusOr<std::shared_ptr<const Policy>> {
     auto rules = ParsePolicy(*text, "next.textproto", FakeUserDatabase());
@@ -73,6 +74,7 @@ TestDaemon::TestDaemon(TestDaemonOptions options)
                                                            .bus = {.address = options.bus,
                                                                    .first_retry = absl::Milliseconds(5),
                                                                    .last_retry = absl::Milliseconds(50)}});
+    server_options.grpc.on_log_level = [this] { loop_->Post([this] { reporter_->TellSoon(); }); };
     server_options.grpc.capabilities = [this] { return std::vector<CapabilityView>{reporter_->BusConnection()}; };
   }
   server_ = Unwrap(Server::Start(*loop_, *broker_, workers_, std::move(server_options)));

@@ -12,6 +12,7 @@
 #include "daemon/base/thread_scheduler.h"
 #include "daemon/bus/reporter.h"
 #include "daemon/core/broker.h"
+#include "daemon/core/memory_fd_store.h"
 #include "daemon/core/memory_journal.h"
 #include "daemon/front/server.h"
 #include "daemon/kernel/sim_kernel.h"
@@ -34,6 +35,8 @@ struct TestDaemonOptions {
   std::shared_ptr<std::string> next_policy = std::make_shared<std::string>();
   // Of a D-Bus bus that p2pd is to be on; "" for none.
   std::string bus = "";
+  // With a store that outlives nothing, but is there: p2pd says that it survives.
+  bool keeps = false;
 };
 
 class TestDaemon {
@@ -45,6 +48,9 @@ class TestDaemon {
   const std::string& fd_path() const { return fd_path_; }
   const std::string& grpc_path() const { return grpc_path_; }
   SimKernel& kernel() { return *kernel_; }
+  Broker& broker() { return *broker_; }
+  // While p2pd has nothing to do: the next that it writes fails.
+  MemoryJournal& journal() { return journal_; }
 
   // On a connection of its own.
   std::unique_ptr<v1::Broker::Stub> NewStub() const;
@@ -56,6 +62,7 @@ class TestDaemon {
   std::unique_ptr<SimKernel> kernel_;
   std::unique_ptr<EventLoop> loop_;
   MemoryJournal journal_;
+  MemoryFdStore store_;
   ThreadScheduler scheduler_;
   std::optional<Broker> broker_;
   ThreadScheduler workers_;
