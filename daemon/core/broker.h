@@ -24,6 +24,7 @@
 #include "daemon/core/state_journal.h"
 #include "daemon/core/topology_view.h"
 #include "daemon/core/types.h"
+#include "daemon/device/config_source.h"
 #include "daemon/device/holders.h"
 #include "daemon/kernel/kernel.h"
 #include "policy/policy.h"
@@ -35,6 +36,10 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   virtual void OnEvent(const std::shared_ptr<const Event>& event) = 0;
+  // Of mappings there may be very many, and to make an event costs more than to unmap: where nobody wants one, none is
+  // made, and all are told that there was one.
+  virtual bool Wants(const MappingView&) const { return true; }
+  virtual void OnUnwanted() {}
 };
 
 // A request that policy refused.
@@ -60,6 +65,7 @@ absl::Status NobodyKills(const std::string& unit);
 struct BrokerOptions {
   std::string sysfs_root = "/sys";
   std::string cpuinfo = "/proc/cpuinfo";
+  ConfigSource config_source = nullptr;        // for what sysfs does not show this process; none: it stays unknown
   std::vector<PciAddress> managed;             // empty: every device that is bound to vfio-pci
   std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
@@ -213,8 +219,8 @@ class Broker {
   void ReloadPolicy(SessionId session, const std::string& request_id, bool dry_run, Done<ReloadView> done);
   // The same for p2pd itself, which no policy judges.
   void Reload(Done<ReloadView> done);
-  // Whether this peer may have the policy read again. Errors: PermissionDenied.
-  absl::Status CheckReload(const PeerIdentity& peer) const;
+  // As CheckAdmin, but root may whatever the policy says: have the policy read again, set how much is logged.
+  absl::Status CheckAdminOrRoot(const PeerIdentity& peer, const std::string& step) const;
   // What the policy says to such a request. Errors: PermissionDenied (about another, by one who may not administer),
   // NotFound.
   absl::StatusOr<ExplanationView> ExplainPolicy(SessionId viewer, const ExplainArgs& args) const;

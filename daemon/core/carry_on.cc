@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
-#include "daemon/core/recovery.h"
 #include "daemon/core/rejudging.h"
 #include "daemon/core/rows.h"
+#include "daemon/core/standing.h"
 
 namespace p2pd {
 namespace {
@@ -23,42 +23,126 @@ class NobodyThere final : public SessionChannel {
   void End(const std::string&) override {}
 };
 
-}  // namespace
-
-absl::Status Core::TakeBack() {
-  Recovery recovery(*this);
-  const absl::Status adopted = recovery.AdoptDevices();
-  if (!adopted.ok()) recovery.TakeDown(std::string(adopted.message()));
-  std::vector<PciAddress> unbound;
+void AnswerCarriedOn(Core& core, const JournalOperation& row, const OperationView& view)
+    ABSL_LOCKS_EXCLUDED(core.mutex) {
+  JournalOutcome outcome = SummaryOfOperation(row, view);
+  std::vector<RequestLog::Waiter> waiters;
   {
-    CoreLock lock(mutex);
-    for (const auto& [name, context] : tables.contexts) P2PD_RETURN_IF_ERROR(journal.Grant(RowOf(name, context)));
-    for (const auto& [address, device] : tables.devices) {
-      P2PD_RETURN_IF_ERROR(journal.Grant(RowOf(device)));
-      if (device.vfio == nullptr) unbound.push_back(address);
-    }
+    CoreLock lock(core.mutex);
+    WriteAnswer(core, *row.request, outcome, {});
+    outcome.session = row.request->session;
+    outcome.request_id = row.request->id;
+    outcome.fingerprint = row.request->fingerprint;
+    if (SessionEntry* session = core.tables.FindSession(outcome.session))
+      waiters = session->requests.EndCarriedOn(outcome);
   }
-  for (const PciAddress& address : unbound) {
-    const absl::Status bound = BindAfresh(address);
-    CoreLock lock(mutex);
-    DeviceEntry& device = tables.devices.at(address);
-    const bool was_held = device.view.state == DeviceState::kTainted;
-    if (bound.ok()) {
-      if (was_held) Advance(device, DeviceEvent::kRestoredWithout);
-    } else if (was_held) {
-      device.view.state_reason = std::string(bound.message());
-      scheduler.Run([self = shared_from_this(), address = address] { self->RetryBind(address, 1); });
-    } else {
-      Advance(device, DeviceEvent::kFailed, std::string(bound.message()));
-    }
-  }
-  if (adopted.ok()) recovery.AdoptGrants();
-  CoreLock lock(mutex);
-  for (const auto& [address, device] : tables.devices) {
-    tables.Publish(EventType::kCreated, device.view, std::nullopt);
-  }
-  return absl::OkStatus();
+  for (RequestLog::Waiter& waiter : waiters) waiter(outcome);
 }
+
+void CarryOnOperations(Core& core, CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core.mutex) {
+  // Whoever has stopped was about to be told to go on, and may have been; or, if it was cut off before, to have its
+  // mappings back first.
+  for (auto& [id, operation] : core.tables.operations) {
+    if (operation.view.state == OperationState::kRunning) continue;
+    for (const OperationParty& party : operation.view.parties) {
+      if (party.answer != Answer::kAcked || core.RestoreLate(lock, operation, party.session) != 0) continue;
+      for (const PciAddress& address : operation.order.devices) {
+        const DeviceEntry* device = core.tables.FindDevice(address);
+        // Else it is told when the device is READY.
+        if (device != nullptr && device->resume != id) core.SendResumeTo(lock, party.session, operation, *device);
+      }
+    }
+  }
+  std::vector<OperationId> running;
+  for (const auto& [id, operation] : core.tables.operations) {
+    if (operation.view.state == OperationState::kRunning) running.push_back(id);
+  }
+  for (const OperationId id : running) {
+    OperationEntry& operation = core.tables.operations.at(id);
+    RevokeOrder& order = operation.order;
+    for (const PciAddress& address : order.devices) {
+      DeviceEntry& device = core.tables.devices.at(address);
+      // Without the device there is nothing to put back.
+      if (device.vfio == nullptr) order.restore = false;
+      device.view.state = DeviceState::kQuiescing;
+      device.view.state_reason = order.reason;
+      core.Note(device);
+    }
+    if (order.request.has_value()) {
+      order.done = [self = core.shared_from_this(), row = RowOf(operation)](absl::StatusOr<OperationView> view) {
+        AnswerCarriedOn(*self, row, view.ok() ? *view : OperationView());
+      };
+    }
+    core.Announce(operation, EventType::kCreated);
+    core.AskToStop(lock, operation);
+  }
+  ForgetSettled(core);
+}
+
+void UndoUnanswered(Core& core, CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core.mutex) {
+  std::map<SessionId, RevokeOrder> orders;
+  const auto order_for = [&](SessionId session) -> RevokeOrder& {
+    RevokeOrder& order = orders[session];
+    order.reason = "p2pd ended before anybody was told of it";
+    order.exempt = session;
+    order.deadline = absl::ZeroDuration();
+    order.recorded = false;
+    return order;
+  };
+  std::set<MappingId> mappings;
+  const auto undo = [&](const MappingEntry& mapping) {
+    if (mappings.insert(mapping.view.id).second) {
+      order_for(mapping.view.session).mappings.push_back(mapping.view.id);
+    }
+  };
+  for (auto& [id, entry] : core.tables.exports) {
+    if (entry.answered || entry.closing) continue;
+    order_for(entry.view.session).exports.push_back(id);
+    for (const MappingId mapping : entry.mappings) undo(*core.tables.FindMapping(mapping));
+  }
+  for (auto& [id, space] : core.tables.spaces) {
+    if (space.answered || space.closing) continue;
+    order_for(space.view.session).spaces.push_back(id);
+    for (const MappingId mapping : space.mappings) undo(*core.tables.FindMapping(mapping));
+  }
+  for (const auto& [id, mapping] : core.tables.mappings) {
+    if (!mapping->answered && !mapping->operation.has_value()) undo(*mapping);
+  }
+  for (auto& [session, order] : orders) core.Revoke(lock, std::move(order));
+}
+
+void CarryOnDevices(Core& core, CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core.mutex) {
+  // Their fds went with the device that was closed under them.
+  for (const auto& [address, driver] : core.cut_off) {
+    const SessionEntry* session = core.tables.FindSession(driver);
+    const auto taker = core.tables.operations.find(core.tables.devices.at(address).operation.value_or(OperationId()));
+    const bool own = taker != core.tables.operations.end() && taker->second.order.request.has_value() &&
+                     taker->second.order.request->session == driver;
+    // Who has asked for it itself knows.
+    if (session == nullptr || session->ended || own) continue;
+    lock.After([channel = session->channel, address = address] {
+      channel->RevokeDevice(address, "it was being taken away when p2pd ended");
+    });
+  }
+  core.cut_off.clear();
+  for (const auto& [address, device] : core.tables.devices) {
+    if (device.view.state == DeviceState::kAwaitingDriver) core.WatchReady(device);
+  }
+}
+
+bool IsEnding(Core& core, SessionId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core.mutex) {
+  return std::any_of(core.tables.operations.begin(), core.tables.operations.end(),
+                     [&](const auto& entry) { return entry.second.order.ending == id; });
+}
+
+// The policy may be another one than the predecessor's; what a rule limits is counted anew in any case.
+void JudgeRecovered(Core& core, CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core.mutex) {
+  RevokeOrder order =
+      Rejudging(core, *core.policy, "p2pd started anew with another policy").Commit(lock, OperationKind::kPolicy);
+  if (!order.mappings.empty() || !order.exports.empty() || !order.devices.empty()) core.Revoke(lock, std::move(order));
+}
+
+}  // namespace
 
 std::vector<Broker::RecoveredSession> Broker::TakeRecovered() {
   CoreLock lock(core_->mutex);
@@ -79,138 +163,21 @@ void Broker::CarryOn() {
       session.channel = std::make_shared<NobodyThere>();
       left.push_back(id);
     }
-    core_->CarryOnOperations(lock);
-    core_->UndoUnanswered(lock);
-    core_->CarryOnDevices(lock);
+    CarryOnOperations(*core_, lock);
+    UndoUnanswered(*core_, lock);
+    CarryOnDevices(*core_, lock);
   }
   for (const SessionId id : left) {
     CoreLock lock(core_->mutex);
     SessionEntry* session = core_->tables.FindSession(id);
-    if (session == nullptr || core_->IsEnding(id)) continue;
+    if (session == nullptr || IsEnding(*core_, id)) continue;
     session->ended = true;
     core_->tables.tokens.erase(session->token);
     core_->journal.Note(RowOf(*session));
     core_->EndSession(lock, *session, "its client left while p2pd was away");
   }
   CoreLock lock(core_->mutex);
-  core_->JudgeRecovered(lock);
-}
-
-// The policy may be another one than the predecessor's; what a rule limits is counted anew in any case.
-void Core::JudgeRecovered(CoreLock& lock) {
-  RevokeOrder order =
-      Rejudging(*this, *policy, "p2pd started anew with another policy").Commit(lock, OperationKind::kPolicy);
-  if (!order.mappings.empty() || !order.exports.empty() || !order.devices.empty()) Revoke(lock, std::move(order));
-}
-
-bool Core::IsEnding(SessionId id) {
-  return std::any_of(tables.operations.begin(), tables.operations.end(),
-                     [&](const auto& entry) { return entry.second.order.ending == id; });
-}
-
-void Core::CarryOnOperations(CoreLock& lock) {
-  // Whoever has stopped was about to be told to go on, and may have been; or, if it was cut off before, to have its
-  // mappings back first.
-  for (auto& [id, operation] : tables.operations) {
-    if (operation.view.state == OperationState::kRunning) continue;
-    for (const OperationParty& party : operation.view.parties) {
-      if (party.answer != Answer::kAcked || RestoreLate(lock, operation, party.session) != 0) continue;
-      for (const PciAddress& address : operation.order.devices) {
-        const DeviceEntry* device = tables.FindDevice(address);
-        // Else it is told when the device is READY.
-        if (device != nullptr && device->resume != id) SendResumeTo(lock, party.session, operation, *device);
-      }
-    }
-  }
-  std::vector<OperationId> running;
-  for (const auto& [id, operation] : tables.operations) {
-    if (operation.view.state == OperationState::kRunning) running.push_back(id);
-  }
-  for (const OperationId id : running) {
-    OperationEntry& operation = tables.operations.at(id);
-    RevokeOrder& order = operation.order;
-    for (const PciAddress& address : order.devices) {
-      DeviceEntry& device = tables.devices.at(address);
-      // Without the device there is nothing to put back.
-      if (device.vfio == nullptr) order.restore = false;
-      device.view.state = DeviceState::kQuiescing;
-      device.view.state_reason = order.reason;
-      Note(device);
-    }
-    if (order.request.has_value()) {
-      order.done = [self = shared_from_this(), row = RowOf(operation)](absl::StatusOr<OperationView> view) {
-        self->AnswerCarriedOn(row, view.ok() ? *view : OperationView());
-      };
-    }
-    Announce(operation, EventType::kCreated);
-    AskToStop(lock, operation);
-  }
-  ForgetSettled();
-}
-
-void Core::AnswerCarriedOn(const JournalOperation& row, const OperationView& view) {
-  JournalOutcome outcome = SummaryOfOperation(row, view);
-  std::vector<RequestLog::Waiter> waiters;
-  {
-    CoreLock lock(mutex);
-    WriteAnswer(*row.request, outcome, {});
-    outcome.session = row.request->session;
-    outcome.request_id = row.request->id;
-    outcome.fingerprint = row.request->fingerprint;
-    if (SessionEntry* session = tables.FindSession(outcome.session)) waiters = session->requests.EndCarriedOn(outcome);
-  }
-  for (RequestLog::Waiter& waiter : waiters) waiter(outcome);
-}
-
-void Core::UndoUnanswered(CoreLock& lock) {
-  std::map<SessionId, RevokeOrder> orders;
-  const auto order_for = [&](SessionId session) -> RevokeOrder& {
-    RevokeOrder& order = orders[session];
-    order.reason = "p2pd ended before anybody was told of it";
-    order.exempt = session;
-    order.deadline = absl::ZeroDuration();
-    order.recorded = false;
-    return order;
-  };
-  std::set<MappingId> mappings;
-  const auto undo = [&](const MappingEntry& mapping) {
-    if (mappings.insert(mapping.view.id).second) {
-      order_for(mapping.view.session).mappings.push_back(mapping.view.id);
-    }
-  };
-  for (auto& [id, entry] : tables.exports) {
-    if (entry.answered || entry.closing) continue;
-    order_for(entry.view.session).exports.push_back(id);
-    for (const MappingId mapping : entry.mappings) undo(*tables.FindMapping(mapping));
-  }
-  for (auto& [id, space] : tables.spaces) {
-    if (space.answered || space.closing) continue;
-    order_for(space.view.session).spaces.push_back(id);
-    for (const MappingId mapping : space.mappings) undo(*tables.FindMapping(mapping));
-  }
-  for (const auto& [id, mapping] : tables.mappings) {
-    if (!mapping->answered && !mapping->operation.has_value()) undo(*mapping);
-  }
-  for (auto& [session, order] : orders) Revoke(lock, std::move(order));
-}
-
-void Core::CarryOnDevices(CoreLock& lock) {
-  // Their fds went with the device that was closed under them.
-  for (const auto& [address, driver] : cut_off) {
-    const SessionEntry* session = tables.FindSession(driver);
-    const auto taker = tables.operations.find(tables.devices.at(address).operation.value_or(OperationId()));
-    const bool own = taker != tables.operations.end() && taker->second.order.request.has_value() &&
-                     taker->second.order.request->session == driver;
-    // Who has asked for it itself knows.
-    if (session == nullptr || session->ended || own) continue;
-    lock.After([channel = session->channel, address = address] {
-      channel->RevokeDevice(address, "it was being taken away when p2pd ended");
-    });
-  }
-  cut_off.clear();
-  for (const auto& [address, device] : tables.devices) {
-    if (device.view.state == DeviceState::kAwaitingDriver) WatchReady(device);
-  }
+  JudgeRecovered(*core_, lock);
 }
 
 }  // namespace p2pd

@@ -36,6 +36,7 @@ absl::Status CheckMemory(const std::string& name, const MemoryInfo& info);
 // An export's: at least a millisecond, at most ten years, or infinite.
 absl::Status CheckTimeToLive(absl::Duration time_to_live, absl::string_view step, const std::string& object);
 
+std::string WindowName(const Window& window);  // "devices/0000:3a:00.0 BAR 2 [0x0, +0x1000)"
 absl::Status CheckWindow(const DeviceView& device, const Window& window, absl::string_view step);
 
 // Tells requests apart that share a request_id.

@@ -22,11 +22,7 @@
 //   rebind.cc      what happens to a device between two drivers
 //   sleep.cc       what happens before the system sleeps, and after
 //   queries.cc     looking and watching
-//   standing.cc    what is written down, so that it stands after this process
-//   keeping.cc     descriptors that are to outlive it
-//   recovery.cc    and taking all that back, after it
-//   take_down.cc   or taking it down, where it cannot be trusted
-//   carry_on.cc    and bringing to its end what was under way
+//   carry_on.cc    what was under way when the process before ended
 //
 // Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
 // device) or of its address space (a mapping), the intent noted before and the outcome after, both under
@@ -95,15 +91,6 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The error that a refused request gets; whoever wants to know of refusals is told.
   absl::Status Refuse(const Denial& denial) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // carry_on.cc
-  void CarryOnOperations(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void CarryOnDevices(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void UndoUnanswered(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void JudgeRecovered(CoreLock& lock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void AnswerCarriedOn(const JournalOperation& row, const OperationView& view) ABSL_LOCKS_EXCLUDED(mutex);
-  bool IsEnding(SessionId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // What a predecessor left, and what is there afresh. Errors: the predecessor's journal is full already.
-  absl::Status TakeBack() ABSL_LOCKS_EXCLUDED(mutex);
   void BeginWatch(Tables::WatchEntry entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   std::vector<UsageView> UsageOf(const SessionEntry& session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool MayObserve(SessionId viewer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -132,14 +119,14 @@ class Core : public std::enable_shared_from_this<Core> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What was granted of the device before is of the past.
   void NextGeneration(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Those that a predecessor left open and that are not managed any more: being unbound, they wait to be closed.
-  void AddKept(const std::vector<SysfsDevice>& all, std::vector<SysfsDevice>& managed) ABSL_LOCKS_EXCLUDED(mutex);
   // The copy that DeviceView shows of what VFIO told when it was bound.
   void Describe(DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Sends Resume to those who were asked to stop for the last reset of the device.
   void SendResume(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void SendResumeTo(CoreLock& lock, SessionId party, OperationEntry& operation, const DeviceEntry& device)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The driver has its own deadline, after a reset.
+  void WatchReady(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a driver's end takes with it: everything that rests on these devices.
   RevokeOrder DriverEnd(const std::vector<PciAddress>& ended, std::optional<SessionId> driver)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -147,8 +134,14 @@ class Core : public std::enable_shared_from_this<Core> {
   // ---- Revocation --------------------------------------------------------------------------------------
 
   OperationId Revoke(CoreLock& lock, RevokeOrder order) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Its first phase.
+  void AskToStop(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Ack(CoreLock& lock, SessionId session, OperationId operation, Answer answer)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Returns in how many address spaces there is something to come back.
+  size_t RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Tells the watchers of it, without what became of each mapping.
+  void Announce(const OperationEntry& operation, EventType type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Forgets a mapping that the kernel no longer has, or never had.
   void Drop(MappingEntry& mapping, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void DropExport(ExportEntry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -159,39 +152,6 @@ class Core : public std::enable_shared_from_this<Core> {
   // The journal hears of it as it is now.
   void Note(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Note(const MappingEntry& mapping) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // What an answer names stands with it. Adds what the journal is to hear of that.
-  void Stand(const DeviceView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const ExportView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const AddressSpaceView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const MappingView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const std::vector<MappingView>& views, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const AcquiredView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const OfferView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const OperationView&, JournalEntries&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {}
-  // An offer goes with the answer to its withdrawal, or with the operation that this begins.
-  void Stand(const WithdrawalView& view, JournalEntries& rows) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Stand(const ReloadView&, JournalEntries&) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {}
-  // Writes the answer, and with it what stands, and that its operation is over.
-  void WriteAnswer(const JournalRequest& request, JournalOutcome outcome, JournalEntries rows)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Whether somebody is still to be told of it, or has mappings to come back.
-  bool IsAwaited(const OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // What the journal is to hear of an operation that is over and answered.
-  JournalEntry Settled(OperationId id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void ForgetSettled() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-
-  // The store has the device and its context when this returns OK. On the context's strand.
-  absl::Status Keep(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
-  // It has them no more: before p2pd closes its own.
-  void LetGo(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
-  void LetGoOfContext(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex);
-  void LetGoOfExport(ExportId id) ABSL_LOCKS_EXCLUDED(mutex);
-  absl::Status PutAnew(const std::string& name, FdRef fd);
-  // Devices that nobody drives are kept for what was exported of them. At the end p2pd closes them, not the store.
-  void LetGoOfAll() ABSL_LOCKS_EXCLUDED(mutex);
-  // Elsewhere, since the store may take its time.
-  void RemoveLater(std::vector<std::string> names);
-  bool keeps() const { return options.store != nullptr && options.store->keeps(); }
 
   const BrokerOptions options;
   Kernel& kernel;
@@ -330,8 +290,6 @@ class Core : public std::enable_shared_from_this<Core> {
   // What a reset of `devices` takes away and puts back; the first is the one that `session` asked for.
   RevokeOrder ResetOrder(const SessionEntry& session, std::vector<PciAddress> devices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // The driver has its own deadline, after a reset.
-  void WatchReady(const DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void FindResetSet(SessionId session, const PciAddress& address, const std::optional<JournalRequest>& request,
                     Done<OperationView> finish) ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status BeginBusReset(CoreLock& lock, SessionEntry& session, const PciAddress& address, const HotResetInfo& set,
@@ -382,7 +340,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // Whether VFIO has the device still, or again, for whoever wants it.
   bool HasCdev(const PciAddress& address) const;
   // It is GONE; `file`: what whoever still holds it holds.
-  void LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
+  void PartWith(const PciAddress& address, const std::optional<FileIdentity>& file) ABSL_LOCKS_EXCLUDED(mutex);
   void WatchHoldersOfGone(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
   void Look() ABSL_LOCKS_EXCLUDED(mutex);
   void TakeIn(const std::vector<SysfsDevice>& found) ABSL_LOCKS_EXCLUDED(mutex);
@@ -407,8 +365,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // The device was closed, and with that every dma-buf of it revoked for ever.
   void DropLingering(const PciAddress& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
-  // The phases of an operation, in this order.
-  void AskToStop(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // The further phases of an operation, in this order.
   // How long this user gets: p2pd's deadline, or the shortest that a rule of what it has sets.
   absl::Duration PatienceFor(const OperationEntry& operation, const std::vector<MappingId>& mappings) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -417,7 +374,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
   struct Unmapping;
-  void UnmapSome(OperationId id, absl::Span<const MappingId> mappings) ABSL_LOCKS_EXCLUDED(mutex);
+  void PrepareUnmap(absl::Span<const MappingId> mappings, std::vector<Unmapping>& work) ABSL_LOCKS_EXCLUDED(mutex);
   void NoteUnmapped(OperationEntry& operation, const Unmapping& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void EndUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -429,8 +386,6 @@ class Core : public std::enable_shared_from_this<Core> {
   void PrepareRestore(MappingId mapping, std::vector<Restoring>& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   static void CarryOutRestore(Restoring& one);
   void NoteRestored(OperationId id, const Restoring& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Returns in how many address spaces there is something to come back.
-  size_t RestoreLate(CoreLock& lock, OperationEntry& operation, SessionId session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void ResumeLate(OperationId id, SessionId session) ABSL_LOCKS_EXCLUDED(mutex);
   void Finish(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -441,11 +396,9 @@ class Core : public std::enable_shared_from_this<Core> {
   using GroupTask = void (Core::*)(OperationId, const std::vector<MappingId>&);
   void RunGroups(CoreLock& lock, OperationEntry& operation, const std::vector<MappingId>& mappings, GroupTask task,
                  Phase next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Tells the watchers of it, without what became of each mapping.
-  void Announce(const OperationEntry& operation, EventType type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Times one step of the receipt.
-  void AddStep(OperationEntry& operation, const std::string& what, absl::Duration began, const absl::Status& status)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Times one step of the receipt; it has ended now, unless that is said.
+  void AddStep(OperationEntry& operation, const std::string& what, absl::Duration began, const absl::Status& status,
+               std::optional<absl::Duration> ended = std::nullopt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void AddOutcome(OperationEntry& operation, const MappingEntry& mapping) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status RunStep(OperationId id, const std::string& what, absl::FunctionRef<absl::Status()> step)
       ABSL_LOCKS_EXCLUDED(mutex);

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 
 namespace p2pd {
 
@@ -162,7 +163,7 @@ absl::Status Core::ExportAgain(const PciAddress& address) {
       if (entry.view.window.device == address && entry.dma_buf != nullptr) views.push_back(entry.view);
     }
   }
-  if (!views.empty()) P2PD_RETURN_IF_ERROR(Keep(address));
+  if (!views.empty()) P2PD_RETURN_IF_ERROR(Keep(*this, address));
   for (const ExportView& view : views) {
     P2PD_ASSIGN_OR_RETURN(const auto dma_buf, vfio->DmaBufFor(view.window.bar, view.window.range));
     CoreLock lock(mutex);

@@ -6,7 +6,9 @@
 #include "daemon/base/errors.h"
 #include "daemon/core/capabilities.h"
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 #include "daemon/core/once.h"
+#include "daemon/core/recovery.h"
 
 namespace p2pd {
 namespace {
@@ -26,6 +28,17 @@ absl::Status CheckMerged(const std::vector<MergedContext>& contexts, const std::
     }
   }
   return absl::OkStatus();
+}
+
+// Those that a predecessor left open and that are not managed any more: being unbound, they wait to be closed.
+void AddKept(Core& core, const std::vector<SysfsDevice>& all, std::vector<SysfsDevice>& managed) {
+  CoreLock lock(core.mutex);
+  for (const auto& [address, row] : core.journal.state().devices) {
+    const auto is_it = [address = address](const SysfsDevice& device) { return device.address == address; };
+    if (row.fd_name.empty() || std::any_of(managed.begin(), managed.end(), is_it)) continue;
+    const auto there = std::find_if(all.begin(), all.end(), is_it);
+    managed.push_back(there != all.end() ? *there : SysfsDevice{.address = address});
+  }
 }
 
 }  // namespace
@@ -92,9 +105,10 @@ absl::Status Broker::Start() {
                        "no such PCI device");
     }
   }
-  core_->AddKept(all, managed);
+  AddKept(*core_, all, managed);
   P2PD_RETURN_IF_ERROR(CheckMerged(core_->options.merged_contexts, managed));
-  P2PD_ASSIGN_OR_RETURN(Topology topology, ReadTopology(core_->options.sysfs_root, core_->options.cpuinfo));
+  const BrokerOptions& options = core_->options;
+  P2PD_ASSIGN_OR_RETURN(Topology topology, ReadTopology(options.sysfs_root, options.cpuinfo, options.config_source));
   {
     CoreLock lock(core_->mutex);
     core_->bus_windows = BusWindows(all);
@@ -112,7 +126,7 @@ absl::Status Broker::Start() {
       core_->Describe(device);
     }
   }
-  P2PD_RETURN_IF_ERROR(core_->TakeBack());
+  P2PD_RETURN_IF_ERROR(Recovery(*core_).TakeBack());
   std::vector<std::shared_ptr<VfioDevice>> bound;
   std::vector<std::shared_ptr<VfioDevice>> idle;
   {
@@ -125,16 +139,6 @@ absl::Status Broker::Start() {
   }
   core_->capabilities = ProbeCapabilities(bound, idle);
   return absl::OkStatus();
-}
-
-void Core::AddKept(const std::vector<SysfsDevice>& all, std::vector<SysfsDevice>& managed) {
-  CoreLock lock(mutex);
-  for (const auto& [address, row] : journal.state().devices) {
-    const auto is_it = [address = address](const SysfsDevice& device) { return device.address == address; };
-    if (row.fd_name.empty() || std::any_of(managed.begin(), managed.end(), is_it)) continue;
-    const auto there = std::find_if(all.begin(), all.end(), is_it);
-    managed.push_back(there != all.end() ? *there : SysfsDevice{.address = address});
-  }
 }
 
 void Core::Describe(DeviceEntry& device) {
@@ -280,7 +284,7 @@ void Core::FinishOpenDevice(const PciAddress& address, SessionId session, const 
   absl::StatusOr<UniqueFd> copy = Duplicate(vfio->fd());
   vfio.reset();
   // With a store that is full its driver would not survive p2pd: then it is not let in.
-  absl::Status granted = copy.ok() ? Keep(address) : copy.status();
+  absl::Status granted = copy.ok() ? Keep(*this, address) : copy.status();
   if (granted.ok()) granted = channel->Grant(address, request_id, *std::move(copy));
   absl::StatusOr<DeviceView> outcome;
   {

@@ -5,15 +5,12 @@
 #include "absl/strings/str_join.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 #include "daemon/core/once.h"
 #include "daemon/core/rows.h"
 
 namespace p2pd {
 namespace {
-
-std::string NameOf(const Window& window) {
-  return absl::StrCat("devices/", window.device.ToString(), " BAR ", window.bar, " ", window.range.ToString());
-}
 
 absl::Status NotFound(absl::string_view step, const std::string& object) {
   return MakeError(absl::StatusCode::kNotFound,
@@ -21,40 +18,7 @@ absl::Status NotFound(absl::string_view step, const std::string& object) {
                    "no such object, or not this session's");
 }
 
-absl::Status WindowError(absl::string_view step, const Window& window, absl::string_view what, absl::string_view hint) {
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   {.reason = Reason::kWindowUnusable,
-                    .step = std::string(step),
-                    .object = NameOf(window),
-                    .hint = std::string(hint)},
-                   what);
-}
-
 }  // namespace
-
-absl::Status CheckWindow(const DeviceView& device, const Window& window, absl::string_view step) {
-  const auto bar =
-      std::find_if(device.bars.begin(), device.bars.end(), [&](const BarView& b) { return b.index == window.bar; });
-  if (bar == device.bars.end())
-    return WindowError(step, window, "the device has no such BAR", "p2pctl device show lists them");
-  if (!bar->exportable) {
-    return WindowError(step, window, "the BAR cannot be exported",
-                       "it is an I/O BAR or smaller than a page, or this kernel lacks VFIO_DEVICE_FEATURE_DMA_BUF");
-  }
-  if (!window.range.Valid() || window.range.start % kPageSize != 0 || window.range.length % kPageSize != 0) {
-    return WindowError(step, window, "offset and length must be multiples of the page size, and the length not 0",
-                       absl::StrCat("the page size is ", kPageSize));
-  }
-  if (window.range.last() >= bar->size) {
-    return WindowError(step, window, absl::StrCat("it ends beyond the BAR, which is ", bar->size, " bytes long"), "");
-  }
-  for (const Range& pages : bar->msix) {
-    if (!window.range.Overlaps(pages)) continue;
-    return WindowError(step, window, absl::StrCat("it touches the MSI-X pages ", pages.ToString()),
-                       "a device that writes there could raise any interrupt: take a window beside them");
-  }
-  return absl::OkStatus();
-}
 
 // ---- Exports ---------------------------------------------------------------------------------------------
 
@@ -69,8 +33,8 @@ absl::StatusOr<ExportEntry*> Core::RequireExport(SessionId owner, ExportId id) {
 
 void Broker::CreateExport(SessionId session, const std::string& request_id, const Window& window, const Terms& terms,
                           Done<ExportView> done) {
-  const std::string fingerprint = absl::StrCat("CreateExport ", NameOf(window), " ", static_cast<int>(terms.grade), " ",
-                                               absl::FormatDuration(terms.time_to_live));
+  const std::string fingerprint = absl::StrCat("CreateExport ", WindowName(window), " ", static_cast<int>(terms.grade),
+                                               " ", absl::FormatDuration(terms.time_to_live));
   core_->Once<ExportView>(session, request_id, fingerprint, std::move(done),
                           [&](CoreLock& lock, SessionEntry& entry, Done<ExportView>& finish) {
                             core_->mutex.AssertHeld();
@@ -81,7 +45,7 @@ void Broker::CreateExport(SessionId session, const std::string& request_id, cons
 absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, const std::string& request_id,
                                      const Window& window, const Terms& terms, Done<ExportView>& finish) {
   const Grade grade = terms.grade;
-  P2PD_RETURN_IF_ERROR(CheckTimeToLive(terms.time_to_live, "CreateExport", NameOf(window)));
+  P2PD_RETURN_IF_ERROR(CheckTimeToLive(terms.time_to_live, "CreateExport", WindowName(window)));
   P2PD_ASSIGN_OR_RETURN(DeviceEntry* const device, RequireDevice(window.device));
   P2PD_RETURN_IF_ERROR(CheckWindow(device->view, window, "CreateExport"));
   ExportView view = {
@@ -89,16 +53,16 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
   const absl::Status not_ready = MakeError(absl::StatusCode::kUnavailable,
                                            {.reason = Reason::kDeviceNotReady,
                                             .step = "CreateExport",
-                                            .object = NameOf(window),
+                                            .object = WindowName(window),
                                             .hint = "try again when it is READY"},
                                            absl::StrCat("the device is ", Name(device->view.state)));
   // Which action it takes only the device can tell.
   if (device->vfio == nullptr) return not_ready;
   view.control = !device->vfio->bars()[window.bar].prefetchable;
-  P2PD_ASSIGN_OR_RETURN(const std::vector<Verdict> verdicts, PermitAll(session, NameOf(window), AskedFor(view)));
+  P2PD_ASSIGN_OR_RETURN(const std::vector<Verdict> verdicts, PermitAll(session, WindowName(window), AskedFor(view)));
   // Through p2pd nothing is mapped from a device that its driver has not set up; with its dma-buf anything could be.
   const bool unready = grade == Grade::kRaw && device->view.state != DeviceState::kReady;
-  P2PD_RETURN_IF_ERROR(CheckAwake("CreateExport", NameOf(window)));
+  P2PD_RETURN_IF_ERROR(CheckAwake("CreateExport", WindowName(window)));
   if (device->operation.has_value() || unready) return not_ready;
   P2PD_ASSIGN_OR_RETURN(Grounds grounds, RestOn(session, window.range.length, verdicts));
   for (const auto& [id, other] : tables.exports) {
@@ -109,7 +73,7 @@ absl::Status Core::BeginCreateExport(CoreLock& lock, SessionEntry& session, cons
     return MakeError(absl::StatusCode::kAlreadyExists,
                      {.reason = Reason::kOverlap,
                       .step = "CreateExport",
-                      .object = NameOf(window),
+                      .object = WindowName(window),
                       .hint = "exports are exclusive: take another window, or wait for that one's release"},
                      "it overlaps an export of another session");
   }
@@ -136,9 +100,9 @@ void Core::FinishCreateExport(ExportId id, const std::string& request_id, Done<E
     if (entry != tables.exports.end()) view = entry->second.view;
   }
   auto dma_buf = MakeDmaBuf(view);
-  absl::Status status = dma_buf.ok() ? Keep(view.window.device) : dma_buf.status();
-  const std::string fd_name = keeps() && view.grade == Grade::kRaw ? RawExportFdName(id.value()) : "";
-  if (status.ok() && !fd_name.empty()) status = PutAnew(fd_name, (*dma_buf)->fd);
+  absl::Status status = dma_buf.ok() ? Keep(*this, view.window.device) : dma_buf.status();
+  const std::string fd_name = Keeps(*this) && view.grade == Grade::kRaw ? RawExportFdName(id.value()) : "";
+  if (status.ok() && !fd_name.empty()) status = PutAnew(*this, fd_name, (*dma_buf)->fd);
   const bool kept = status.ok() && !fd_name.empty();
   std::shared_ptr<SessionChannel> channel;
   {
@@ -179,7 +143,7 @@ absl::Status Core::CheckStands(const ExportEntry* entry) {
   return MakeError(absl::StatusCode::kUnavailable,
                    {.reason = Reason::kDeviceNotReady,
                     .step = "CreateExport",
-                    .object = NameOf(entry->view.window),
+                    .object = WindowName(entry->view.window),
                     .hint = "try again when the device is READY"},
                    "the device was reset, or taken away, while its window was being exported");
 }

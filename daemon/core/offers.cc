@@ -41,9 +41,7 @@ void Broker::OfferWindow(SessionId session, const std::string& request_id, const
     lock.After([finish = std::move(finish), view = std::move(view)]() mutable { finish(std::move(view)); });
     return absl::OkStatus();
   };
-  core_->Once<OfferView>(session, request_id,
-                         absl::StrCat("OfferWindow ", window.device.ToString(), " BAR ", window.bar, " ",
-                                      window.range.ToString(), " ", Fingerprint(terms)),
+  core_->Once<OfferView>(session, request_id, absl::StrCat("OfferWindow ", WindowName(window), " ", Fingerprint(terms)),
                          std::move(done), body);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/core/core.h"
+#include "daemon/core/standing.h"
 
 namespace p2pd {
 
@@ -54,8 +55,8 @@ void Core::Once(SessionId session, const std::string& request_id, const std::str
       if (SessionEntry* asked = self->tables.FindSession(request.session)) {
         waiting = asked->requests.template End<T>(request.id, outcome);
         JournalEntries rows;
-        if (outcome.ok()) self->Stand(*outcome, rows);
-        self->WriteAnswer(request, SummaryOf(outcome), std::move(rows));
+        if (outcome.ok()) Stand(*self, *outcome, rows);
+        WriteAnswer(*self, request, SummaryOf(outcome), std::move(rows));
       }
     }
     for (Done<T>& other : waiting) other(outcome);

@@ -134,14 +134,14 @@ TEST_F(PolicyReloadTest, OnlyAnAdministratorMayReload) {
 
 TEST_F(PolicyReloadTest, RootMayReloadUnderAPolicyThatLetsNobodyAdminister) {
   ASSERT_TRUE(rules_.Reload(Everything() + "rule { name: \"nobody\" effect: DENY action: ADMIN }").ok());
-  EXPECT_FALSE(world_.broker->CheckReload({.subject = {.uid = 1000}}).ok());
-  EXPECT_TRUE(world_.broker->CheckReload({.subject = {.uid = 0}}).ok());
+  EXPECT_FALSE(world_.broker->CheckAdminOrRoot({.subject = {.uid = 1000}}, "ReloadPolicy").ok());
+  EXPECT_TRUE(world_.broker->CheckAdminOrRoot({.subject = {.uid = 0}}, "ReloadPolicy").ok());
   rules_.Write(Everything());
   const auto refused = world_.Call(&Broker::ReloadPolicy, world_.Connect(1000), false);
   EXPECT_EQ(GetErrorInfo(refused.status()).reason, Reason::kPolicy);
   const auto view = world_.Call(&Broker::ReloadPolicy, world_.Connect(0), false);
   ASSERT_TRUE(view.ok()) << view.status();
-  EXPECT_TRUE(world_.broker->CheckReload({.subject = {.uid = 1000}}).ok());
+  EXPECT_TRUE(world_.broker->CheckAdminOrRoot({.subject = {.uid = 1000}}, "ReloadPolicy").ok());
 }
 
 TEST_F(PolicyReloadTest, WithAnExportGoItsMappings) {

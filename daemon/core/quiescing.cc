@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/core/core.h"
+#include "daemon/core/standing.h"
 
 namespace p2pd {
 namespace {
@@ -133,7 +134,7 @@ void Core::Ack(CoreLock& lock, SessionId session, OperationId id, Answer answer)
   // It was cut off, and has stopped now: what it had can come back.
   if (answer != Answer::kAcked || party->answer != Answer::kForced || !operation.late.insert(session).second) return;
   if (operation.view.state == OperationState::kRunning) return;
-  journal.Note(Settled(id));
+  journal.Note(Settled(*this, id));
   if (RestoreLate(lock, operation, session) != 0) return;
   // It has no mapping to come back, but waits to be told all the same.
   lock.After([self = shared_from_this(), id, session] { self->ResumeLate(id, session); });

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 
 namespace p2pd {
 namespace {
@@ -30,7 +31,7 @@ void Core::CheckLater(const ExportEntry& entry, absl::Duration next_check) {
 }
 
 void Core::CheckLingering(ExportId id, absl::Duration next_check) {
-  LetGoOfExport(id);  // the store would be somebody who holds it
+  LetGoOfExport(*this, id);  // the store would be somebody who holds it
   std::shared_ptr<const DmaBuf> dma_buf;
   {
     CoreLock lock(mutex);

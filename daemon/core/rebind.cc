@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 
 namespace p2pd {
 namespace {
@@ -155,7 +156,7 @@ std::optional<FileIdentity> Core::Close(OperationId id, const PciAddress& addres
   if (token.has_value()) vfio->SetVfToken(*token).IgnoreError();
   const FileIdentity file = vfio->file();
   RunStep(id, "close", [&] {
-    LetGo(address);
+    LetGo(*this, address);
     vfio.reset();
     return absl::OkStatus();
   }).IgnoreError();
@@ -179,7 +180,7 @@ void Core::AfterBind(OperationId id, const PciAddress& address, const absl::Stat
                      const std::optional<FileIdentity>& file) {
   if (!bound.ok() && !HasCdev(address)) {
     // The kernel takes it back: when it returns, it is found.
-    LetGo(address, file);
+    PartWith(address, file);
     CoreLock lock(mutex);
     OperationEntry& operation = tables.operations.at(id);
     if (operation.view.error.empty()) operation.view.error = std::string(bound.message());
@@ -244,7 +245,7 @@ absl::Status Core::BindAfresh(const PciAddress& address, bool same_context) {
   // vfioN changes with each bind to vfio-pci: what it was at the start may be another device by now.
   P2PD_ASSIGN_OR_RETURN(sysfs.cdev, Sysfs(options.sysfs_root).FindCdev(address));
   if (context == nullptr) {
-    LetGoOfContext(ContextNameOf(address));
+    LetGoOfContext(*this, ContextNameOf(address));
     P2PD_ASSIGN_OR_RETURN(context, IommuContext::Open(kernel));
   }
   P2PD_ASSIGN_OR_RETURN(const std::optional<VfToken> token, VfTokenFor(address));

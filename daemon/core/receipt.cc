@@ -23,11 +23,11 @@ OperationView Brief(const OperationView& view) {
           .mapping_count = view.mapping_count};
 }
 
-void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Duration began,
-                   const absl::Status& status) {
+void Core::AddStep(OperationEntry& operation, const std::string& what, absl::Duration began, const absl::Status& status,
+                   std::optional<absl::Duration> ended) {
   operation.view.steps.push_back({.what = what,
                                   .started = began - operation.began,
-                                  .took = scheduler.Now() - began,
+                                  .took = ended.value_or(scheduler.Now()) - began,
                                   .error = status.ok() ? "" : std::string(status.message())});
   Announce(operation, EventType::kChanged);
 }

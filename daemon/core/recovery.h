@@ -18,6 +18,10 @@ class Recovery {
   // Takes everything out of core's store.
   explicit Recovery(Core& core);
 
+  // What a predecessor left, and what is there afresh. Errors: the predecessor's journal is full already.
+  absl::Status TakeBack() ABSL_LOCKS_EXCLUDED(core_.mutex);
+
+ private:
   // Contexts and devices. Errors: DataLoss, where journal, store and machine do not fit together: then nothing of it
   // was changed, and TakeDown must follow.
   absl::Status AdoptDevices();
@@ -28,7 +32,6 @@ class Recovery {
   // Nothing that was granted stays: devices are cut off, reset and let go of; so is whatever else was kept.
   void TakeDown(const std::string& reason);
 
- private:
   absl::Status Check() ABSL_EXCLUSIVE_LOCKS_REQUIRED(core_.mutex);
   absl::Status CheckDevice(const JournalDevice& row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(core_.mutex);
   absl::Status AdoptDevice(const JournalDevice& row);

@@ -42,8 +42,8 @@ void Broker::ReloadPolicy(SessionId session, const std::string& request_id, bool
   core_->Once<ReloadView>(session, request_id, absl::StrCat("ReloadPolicy ", dry_run), std::move(done), body);
 }
 
-absl::Status Broker::CheckReload(const PeerIdentity& peer) const {
-  return IsRoot(peer) ? absl::OkStatus() : CheckAdmin(peer, "ReloadPolicy");
+absl::Status Broker::CheckAdminOrRoot(const PeerIdentity& peer, const std::string& step) const {
+  return IsRoot(peer) ? absl::OkStatus() : CheckAdmin(peer, step);
 }
 
 void Broker::Reload(Done<ReloadView> done) { core_->Reload(/*dry_run=*/false, std::move(done)); }

@@ -52,7 +52,7 @@ void Core::CloseForGood(OperationId id, const PciAddress& address) {
     if (vfio->can_reset()) ResetLeaving(id, *vfio);
     vfio.reset();
   }
-  LetGo(address, Close(id, address, /*scrubbed=*/false));
+  PartWith(address, Close(id, address, /*scrubbed=*/false));
 }
 
 void Core::ResetLeaving(OperationId id, const VfioDevice& vfio) {
@@ -66,7 +66,7 @@ void Core::ResetLeaving(OperationId id, const VfioDevice& vfio) {
 
 bool Core::HasCdev(const PciAddress& address) const { return Sysfs(options.sysfs_root).FindCdev(address).ok(); }
 
-void Core::LetGo(const PciAddress& address, const std::optional<FileIdentity>& file) {
+void Core::PartWith(const PciAddress& address, const std::optional<FileIdentity>& file) {
   std::vector<FileHolder> holders;
   if (file.has_value()) holders = options.find_holders(*file);
   CoreLock lock(mutex);
@@ -119,7 +119,7 @@ void Core::Look() {
   for (bool again = true; again;) {
     const auto found = Sysfs(options.sysfs_root).Scan();
     if (found.ok()) TakeIn(*found);
-    auto seen = ReadTopology(options.sysfs_root, options.cpuinfo);
+    auto seen = ReadTopology(options.sysfs_root, options.cpuinfo, options.config_source);
     CoreLock lock(mutex);
     if (seen.ok()) topology = std::make_shared<const Topology>(*std::move(seen));
     again = std::exchange(look_again, false);

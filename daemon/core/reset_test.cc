@@ -312,5 +312,31 @@ TEST_F(ResetTest, OfVeryManyMappingsEachIsCutOff) {
   }
 }
 
+// Notes how many were unmapped when it was first told of one that is.
+class FirstNewsWatcher final : public Watcher {
+ public:
+  explicit FirstNewsWatcher(SimKernel& kernel) : kernel_(kernel) {}
+  void OnEvent(const std::shared_ptr<const Event>& event) override {
+    const auto* mapping = std::get_if<MappingView>(&event->object);
+    if (mapping == nullptr || mapping->state != MappingState::kSuspended || unmaps.has_value()) return;
+    unmaps = kernel_.CallCount(sim::Verb::kUnmap);
+  }
+  std::optional<int> unmaps;
+
+ private:
+  SimKernel& kernel_;
+};
+
+TEST_F(ResetTest, OfVeryManyMappingsTheFirstIsToldOfWhenTheLastIsUnmapped) {
+  for (int i = 0; i < 200; ++i) world_.Map(importer_, window_.id, space_.id);
+  const auto watcher = std::make_shared<FirstNewsWatcher>(*world_.kernel);
+  ASSERT_TRUE(world_.broker->Watch(importer_.id, watcher).ok());
+  const int before = world_.kernel->CallCount(sim::Verb::kUnmap);
+  Begin();
+  Ack(importer_);
+  ASSERT_TRUE(watcher->unmaps.has_value());
+  EXPECT_EQ(*watcher->unmaps, before + 201);
+}
+
 }  // namespace
 }  // namespace p2pd

@@ -8,6 +8,7 @@
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
 #include "daemon/core/once.h"
+#include "daemon/core/standing.h"
 
 namespace p2pd {
 
@@ -196,8 +197,10 @@ void Core::ResetForRestore(OperationId id) {
   for (const Member& member : members) {
     const absl::Status decode =
         run(member, "memory decode on", [&] { return member.vfio->config().SetMemoryDecode(true); });
+    const bool removed = !decode.ok() && !HasCdev(member.address);
     CoreLock lock(mutex);
     DeviceEntry& device = tables.devices.at(member.address);
+    device.removal_pending |= removed;
     OperationEntry& operation = tables.operations.at(id);
     for (const absl::Status& status : {reset, decode}) {
       if (!status.ok() && operation.view.error.empty()) operation.view.error = std::string(status.message());
@@ -293,7 +296,7 @@ void Core::SendResumeTo(CoreLock& lock, SessionId party, OperationEntry& operati
     channel->Resume(notice);
     CoreLock told(self->mutex);
     const auto entry = self->tables.operations.find(notice.operation);
-    if (entry != self->tables.operations.end() && --entry->second.untold == 0) self->ForgetSettled();
+    if (entry != self->tables.operations.end() && --entry->second.untold == 0) ForgetSettled(*self);
   });
 }
 

@@ -4,10 +4,23 @@
 #include <atomic>
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/standing.h"
 
 namespace p2pd {
+namespace {
+
+// The kernel maps the memory of a function that is not on the bus any more as if it were.
+absl::Status CheckThere(const DeviceEntry& exporter) {
+  const DeviceView& view = exporter.view;
+  if (view.state != DeviceState::kFaulted && view.state != DeviceState::kGone) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat(DeviceName(view.address), " is ", Name(view.state), ": ", view.state_reason));
+}
+
+}  // namespace
 
 struct Core::Restoring {
   MappingId mapping;
@@ -49,13 +62,18 @@ void Core::RestoreGroup(OperationId id, const std::vector<MappingId>& mappings) 
 
 void Core::RestoreSome(OperationId id, absl::Span<const MappingId> mappings) {
   std::vector<Restoring> work;
+  work.reserve(mappings.size());
   {
     CoreLock lock(mutex);
+    journal.Begin();
     for (const MappingId mapping : mappings) PrepareRestore(mapping, work);
+    journal.End();
   }
   for (Restoring& one : work) CarryOutRestore(one);
   CoreLock lock(mutex);
+  journal.Begin();
   for (const Restoring& one : work) NoteRestored(id, one);
+  journal.End();
 }
 
 void Core::PrepareRestore(MappingId mapping, std::vector<Restoring>& work) {
@@ -63,21 +81,23 @@ void Core::PrepareRestore(MappingId mapping, std::vector<Restoring>& work) {
   if (entry == nullptr || entry->ending.has_value() || entry->view.state == MappingState::kLost) return;
   const SessionEntry* owner = tables.FindSession(entry->view.session);
   if (owner == nullptr || owner->ended) return;  // its end takes the mapping
-  work.push_back({.mapping = mapping,
-                  .ioas = tables.spaces.at(entry->view.address_space).ioas,
-                  .dma_buf = entry->dma_buf,
-                  .iova = entry->view.iova,
-                  .access = entry->asked,
-                  .file_offset = entry->file_offset,
-                  .dead_area = entry->live,  // UNMAP had failed
-                  .uncertain = entry->uncertain});
+  work.push_back(
+      {.mapping = mapping,
+       .ioas = tables.spaces.at(entry->view.address_space).ioas,
+       .dma_buf = entry->dma_buf,
+       .iova = entry->view.iova,
+       .access = entry->asked,
+       .file_offset = entry->file_offset,
+       .dead_area = entry->live,  // UNMAP had failed
+       .uncertain = entry->uncertain,
+       .status = entry->exporter.has_value() ? CheckThere(tables.devices.at(*entry->exporter)) : absl::OkStatus()});
   entry->live = true;
   entry->phase = JournalMapping::Phase::kMapping;
   Note(*entry);
 }
 
 void Core::CarryOutRestore(Restoring& one) {
-  if (one.dma_buf == nullptr) one.status = absl::UnavailableError("its window could not be exported anew");
+  if (one.dma_buf == nullptr) one.status.Update(absl::UnavailableError("its window could not be exported anew"));
   if (one.dead_area) {
     const absl::Status unmapped = one.ioas->Unmap(one.iova);
     one.dead_area = !unmapped.ok() && !(one.uncertain && absl::IsNotFound(unmapped));
@@ -146,7 +166,7 @@ void Core::ResumeLate(OperationId id, SessionId session) {
       SendResumeTo(lock, session, operation->second, *device);
     }
   }
-  ForgetSettled();  // where there was nobody to tell
+  ForgetSettled(*this);  // where there was nobody to tell
 }
 
 }  // namespace p2pd

@@ -11,7 +11,9 @@
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 #include "daemon/core/rows.h"
+#include "daemon/core/standing.h"
 
 namespace p2pd {
 namespace {
@@ -88,7 +90,7 @@ void Core::BeginUnmap(CoreLock& lock, OperationEntry& operation) {
   for (const PciAddress& address : operation.order.devices) {
     Advance(tables.devices.at(address), DeviceEvent::kQuiesceEnded);
   }
-  operation.phase_began = scheduler.Now();
+  operation.phase_began = operation.last_unmap = scheduler.Now();
   RunGroups(lock, operation, operation.order.mappings, &Core::UnmapGroup, &Core::EndUnmap);
 }
 
@@ -120,27 +122,13 @@ void Core::TaskDone(OperationId id, Phase next) {
   if (--operation.outstanding == 0) (this->*next)(lock, operation);
 }
 
+// First the kernel, then the books: what UNMAP came to is written down, and told, once all of the group are unmapped.
+// Until then the journal has them as being unmapped, and a successor unmaps them again.
 void Core::UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) {
-  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
-    UnmapSome(id, absl::MakeSpan(mappings).subspan(i, kMappingsAHold));
-  }
-}
-
-void Core::UnmapSome(OperationId id, absl::Span<const MappingId> mappings) {
   std::vector<Unmapping> work;
-  {
-    CoreLock lock(mutex);
-    for (const MappingId mapping : mappings) {
-      MappingEntry* entry = tables.FindMapping(mapping);
-      if (entry == nullptr) continue;
-      Unmapping& one = work.emplace_back(Unmapping{.mapping = mapping});
-      if (!entry->live) continue;
-      // An intent that cannot be noted forbids many things, but not this.
-      entry->phase = JournalMapping::Phase::kUnmapping;
-      Note(*entry);
-      one.ioas = tables.spaces.at(entry->view.address_space).ioas;
-      one.iova = entry->view.iova;
-    }
+  work.reserve(mappings.size());
+  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
+    PrepareUnmap(absl::MakeSpan(mappings).subspan(i, kMappingsAHold), work);
   }
   for (Unmapping& one : work) {
     for (int i = 0; one.ioas != nullptr && i < kKernelAttempts; ++i) {
@@ -148,8 +136,32 @@ void Core::UnmapSome(OperationId id, absl::Span<const MappingId> mappings) {
       if (!IsTransient(one.status)) break;
     }
   }
+  const absl::Duration unmapped = scheduler.Now();
+  for (size_t i = 0; i < work.size(); i += kMappingsAHold) {
+    CoreLock lock(mutex);
+    OperationEntry& operation = tables.operations.at(id);
+    operation.last_unmap = std::max(operation.last_unmap, unmapped);
+    journal.Begin();
+    for (const Unmapping& one : absl::MakeSpan(work).subspan(i, kMappingsAHold)) NoteUnmapped(operation, one);
+    journal.End();
+  }
+}
+
+void Core::PrepareUnmap(absl::Span<const MappingId> mappings, std::vector<Unmapping>& work) {
   CoreLock lock(mutex);
-  for (const Unmapping& one : work) NoteUnmapped(tables.operations.at(id), one);
+  journal.Begin();
+  for (const MappingId mapping : mappings) {
+    MappingEntry* entry = tables.FindMapping(mapping);
+    if (entry == nullptr) continue;
+    Unmapping& one = work.emplace_back(Unmapping{.mapping = mapping});
+    if (!entry->live) continue;
+    // An intent that cannot be noted forbids many things, but not this.
+    entry->phase = JournalMapping::Phase::kUnmapping;
+    Note(*entry);
+    one.ioas = tables.spaces.at(entry->view.address_space).ioas;
+    one.iova = entry->view.iova;
+  }
+  journal.End();
 }
 
 void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
@@ -207,7 +219,7 @@ void Core::Drop(MappingEntry& mapping, const std::string& reason) {
 void Core::DropExport(ExportEntry& entry) {
   if (entry.announced) tables.Publish(EventType::kDeleted, entry.view, entry.view.session);
   if (entry.dma_buf != nullptr) Release(std::move(entry.dma_buf), entry.view.window.device);
-  RemoveLater({entry.fd_name});
+  RemoveLater(*this, {entry.fd_name});
   journal.Forget(entry.view.id);
   tables.exports.erase(entry.view.id);
 }
@@ -217,7 +229,8 @@ void Core::DropExport(ExportEntry& entry) {
 void Core::EndUnmap(CoreLock& lock, OperationEntry& operation) {
   if (!operation.order.mappings.empty()) {
     AddStep(operation, absl::StrCat("unmap ", operation.order.mappings.size()), operation.phase_began,
-            operation.view.error.empty() ? absl::OkStatus() : absl::InternalError(operation.view.error));
+            operation.view.error.empty() ? absl::OkStatus() : absl::InternalError(operation.view.error),
+            operation.last_unmap);
   }
   for (ExportId id : operation.order.exports) {
     // While one of its mappings could not be removed, the window stays taken.
@@ -269,7 +282,7 @@ void Core::ForgetOldReceipts() {
   for (auto entry = tables.operations.begin();
        entry != tables.operations.end() && tables.operations.size() > kReceiptsKept;) {
     const OperationEntry& operation = entry->second;
-    const bool keep = operation.view.state == OperationState::kRunning || IsAwaited(operation);
+    const bool keep = operation.view.state == OperationState::kRunning || IsAwaited(*this, operation);
     entry = keep ? std::next(entry) : tables.operations.erase(entry);
   }
 }
@@ -303,16 +316,16 @@ void Core::Finish(CoreLock& lock, OperationEntry& operation) {
   }
   if (const auto ending = operation.order.ending; ending.has_value() && tables.sessions.contains(*ending)) {
     tables.Publish(EventType::kDeleted, tables.sessions.at(*ending).view, *ending);
-    RemoveLater({tables.sessions.at(*ending).fd_name});
+    RemoveLater(*this, {tables.sessions.at(*ending).fd_name});
     tables.sessions.erase(*ending);
     journal.Forget(*ending);
   }
   // Whoever asked for it is answered next, and its end written with that.
-  if (!operation.order.request.has_value()) journal.Note(Settled(id));
+  if (!operation.order.request.has_value()) journal.Note(Settled(*this, id));
   journal.End();
   if (!operation.order.recorded) tables.operations.erase(id);
   ForgetOldReceipts();
-  ForgetSettled();
+  ForgetSettled(*this);
   for (const PciAddress& address : pending) BeginPending(lock, tables.devices.at(address));
   if (sleeping) GoToSleep(lock);
   CheckIdle(lock);

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "daemon/core/core.h"
+#include "daemon/core/keeping.h"
 #include "daemon/core/once.h"
 #include "daemon/core/rows.h"
 
@@ -74,10 +75,10 @@ absl::StatusOr<Broker::NewSession> Broker::OpenSession(const PeerIdentity& peer,
     session.view = {.id = SessionId(core_->tables.NextId()), .peer = peer, .connected = absl::Now()};
   }
   const NewSession opened = {.id = session.view.id, .token = session.token};
-  const UniqueFd lifeline = core_->keeps() ? session.channel->Lifeline() : UniqueFd();
+  const UniqueFd lifeline = Keeps(*core_) ? session.channel->Lifeline() : UniqueFd();
   if (lifeline.valid()) {
     session.fd_name = SessionFdName(opened.id.value());
-    P2PD_RETURN_IF_ERROR(core_->PutAnew(session.fd_name, lifeline));
+    P2PD_RETURN_IF_ERROR(PutAnew(*core_, session.fd_name, lifeline));
   }
   const absl::Status entered = core_->EnterSession(std::move(session));
   if (!entered.ok()) return entered;
@@ -90,7 +91,7 @@ absl::Status Core::EnterSession(SessionEntry session) {
   absl::Status status = stopping ? absl::UnavailableError("p2pd is stopping") : absl::OkStatus();
   if (status.ok()) status = journal.Grant(RowOf(session));
   if (!status.ok()) {
-    RemoveLater({session.fd_name});
+    RemoveLater(*this, {session.fd_name});
     lock.After([channel = std::move(session.channel)] {});
     return status;
   }
@@ -131,7 +132,7 @@ void Core::EndSession(CoreLock& lock, SessionEntry& session, const std::string& 
     names.push_back(entry.fd_name);
     journal.Forget(JournalMemoryKey{.session = id, .name = name});
   }
-  RemoveLater(std::move(names));
+  RemoveLater(*this, std::move(names));
   // Freeing a client's memory takes as long as it is large.
   scheduler.Run([memory = std::make_shared<std::map<std::string, MemoryEntry>>(std::exchange(session.memory, {})),
                  self = shared_from_this()] {
@@ -220,9 +221,9 @@ absl::Status Core::TakeMemory(SessionId id, const std::string& name, MemoryEntry
                        "this session offered other memory of that name before");
     }
     P2PD_ASSIGN_OR_RETURN(memory.charge, quota.Take(HolderOf(*session), Resource::kMemories));
-    if (keeps() && !session->fd_name.empty()) memory.fd_name = MemoryFdName(tables.NextId());
+    if (Keeps(*this) && !session->fd_name.empty()) memory.fd_name = MemoryFdName(tables.NextId());
   }
-  if (!memory.fd_name.empty()) P2PD_RETURN_IF_ERROR(PutAnew(memory.fd_name, *memory.file));
+  if (!memory.fd_name.empty()) P2PD_RETURN_IF_ERROR(PutAnew(*this, memory.fd_name, *memory.file));
   CoreLock lock(mutex);
   SessionEntry* session = tables.FindSession(id);
   absl::Status status = session == nullptr || session->ended ? SessionEnded() : absl::OkStatus();
@@ -232,7 +233,7 @@ absl::Status Core::TakeMemory(SessionId id, const std::string& name, MemoryEntry
   if (status.ok()) {
     session->memory[name] = std::move(memory);
   } else {
-    RemoveLater({memory.fd_name});
+    RemoveLater(*this, {memory.fd_name});
   }
   return status;
 }
@@ -243,7 +244,7 @@ void Broker::WithdrawMemory(SessionId id, const std::string& name) {
   const auto entry = session == nullptr ? std::map<std::string, MemoryEntry>::iterator() : session->memory.find(name);
   if (session == nullptr || entry == session->memory.end()) return;
   core_->journal.Forget(JournalMemoryKey{.session = id, .name = name});
-  core_->RemoveLater({entry->second.fd_name});
+  RemoveLater(*core_, {entry->second.fd_name});
   // Freeing it takes as long as it is large.
   core_->scheduler.Run([file = std::move(entry->second.file)] {});
   session->memory.erase(entry);
@@ -293,7 +294,7 @@ void Core::CheckIdle(CoreLock& lock) {
   if (running) return;
   lock.After([self = shared_from_this(), done = std::exchange(when_idle, nullptr)]() mutable {
     self->scheduler.Run([self, done = std::move(done)]() mutable {
-      self->LetGoOfAll();
+      LetGoOfAll(*self);
       done();
     });
   });

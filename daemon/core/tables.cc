@@ -27,11 +27,24 @@ void Tables::Publish(EventType type, Object object, std::optional<SessionId> own
   if (watchers.empty()) return;
   const auto event = std::make_shared<const Event>(
       Event{.type = type, .sequence = last_sequence, .time = absl::Now(), .object = std::move(object)});
+  Tell(owner, [&](Watcher& watcher) { watcher.OnEvent(event); });
+  ForgetGoneWatchers();
+}
+
+void Tables::Publish(EventType type, const MappingView& mapping, std::optional<SessionId> owner) {
+  bool wanted = false;
+  Tell(owner, [&](Watcher& watcher) { wanted = wanted || watcher.Wants(mapping); });
+  if (wanted) return Publish(type, Object(mapping), owner);
+  ++last_sequence;
+  Tell(owner, [](Watcher& watcher) { watcher.OnUnwanted(); });
+  ForgetGoneWatchers();
+}
+
+void Tables::Tell(std::optional<SessionId> owner, absl::FunctionRef<void(Watcher&)> tell) {
   for (const WatchEntry& entry : watchers) {
     if (owner.has_value() && !entry.observer && entry.viewer != *owner) continue;
-    if (const auto watcher = entry.watcher.lock()) watcher->OnEvent(event);
+    if (const auto watcher = entry.watcher.lock()) tell(*watcher);
   }
-  ForgetGoneWatchers();
 }
 
 void Tables::ForgetGoneWatchers() {

@@ -14,6 +14,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "daemon/base/strand.h"
 #include "daemon/core/broker.h"
 #include "daemon/core/grounds.h"
@@ -178,6 +179,7 @@ struct OperationEntry {
   RevokeOrder order;
   absl::Duration began;         // on the Scheduler's clock
   absl::Duration phase_began;   // likewise
+  absl::Duration last_unmap;    // when the kernel had done the last of them so far, likewise
   std::set<SessionId> waiting;  // for their acks
   std::set<SessionId> late;     // acked after they had been cut off
   bool quiescing = false;
@@ -212,6 +214,7 @@ class Tables {
   // Tells the watchers. `owner`: the session whose object it is; none: everybody may see it.
   using Object = decltype(Event::object);
   void Publish(EventType type, Object object, std::optional<SessionId> owner);
+  void Publish(EventType type, const MappingView& mapping, std::optional<SessionId> owner);
   void Changed(const DeviceEntry& device) { Publish(EventType::kChanged, device.view, std::nullopt); }
   void Changed(const MappingEntry& mapping) { Publish(EventType::kChanged, mapping.view, mapping.view.session); }
 
@@ -226,6 +229,9 @@ class Tables {
   uint64_t last_sequence = 0;
 
  private:
+  // Whoever may see what belongs to `owner`.
+  void Tell(std::optional<SessionId> owner, absl::FunctionRef<void(Watcher&)> tell);
+
   uint64_t last_id_ = 0;
 };
 

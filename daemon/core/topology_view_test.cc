@@ -1,5 +1,9 @@
 #include "daemon/core/topology_view.h"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 #include "daemon/core/testing/core_world.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -7,6 +11,7 @@
 namespace p2pd {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -71,6 +76,35 @@ TEST(TopologyViewTest, ShowsOnePairOnDemand) {
   EXPECT_EQ(view.paths[0].importer, CoreWorld::kEngine);
   const PciAddress unknown = {.bus = 99};
   EXPECT_EQ(world.broker->GetTopology({.importer = unknown}).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(TopologyViewTest, AsksForWhatSysfsCutsShortWithoutHoldingAnybodyUp) {
+  absl::StatusOr<std::string> answer = absl::UnavailableError("nobody answers");
+  Broker* broker = nullptr;
+  BrokerOptions options;
+  options.config_source = [&](const std::vector<PciAddress>& functions) {
+    if (broker != nullptr) broker->GetStatus();  // would wait for ever if core's lock were held
+    return std::vector(functions.size(), answer);
+  };
+  CoreWorld world(options);
+  broker = world.broker.get();
+  const PciAddress twin = {.bus = 5};
+  const TopologyQuery query = {.exporter = twin, .importer = PciAddress{.bus = 5, .function = 1}};
+  const auto path = [&] { return world.broker->GetTopology(query)->paths.at(0); };
+  const std::string port = path().common_bridge.value_or(PciAddress()).ToString();
+  const auto config = std::filesystem::path(world.sysfs()) / "bus/pci/devices" / port / "config";
+  std::ifstream file(config, std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::filesystem::resize_file(config, 64);
+  world.broker->Rescan();
+  world.scheduler.RunReady();
+  EXPECT_EQ(path().kind, PathKind::kUnknown);
+  EXPECT_THAT(path().reason, HasSubstr(port + " is unknown"));
+  EXPECT_THAT(path().reason, HasSubstr("nobody answers"));
+  answer = whole;
+  world.broker->Rescan();
+  world.scheduler.RunReady();
+  EXPECT_EQ(path().kind, PathKind::kThroughHostBridge);
 }
 
 }  // namespace

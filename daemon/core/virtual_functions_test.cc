@@ -240,6 +240,57 @@ TEST_F(VfTokenTest, TheVirtualOneIsBoundAnewAfterItsDriver) {
   EXPECT_EQ(View(kVirtual).state, DeviceState::kReady) << View(kVirtual).state_reason;
 }
 
+// A virtual function that its physical one's reset does not bring back.
+class VanishedFunctionTest : public VfTokenTest {
+ protected:
+  VanishedFunctionTest() {
+    world_.Drive(driver_, kPhysical);
+    world_.Drive(importer_, CoreWorld::kEngine);
+    const ExportView source = world_.Export(importer_, kVirtual, {0, 0x1000}, /*bar=*/0);
+    mapping_ = world_.Map(importer_, source.id, world_.Space(importer_, CoreWorld::kEngine).id);
+    world_.kernel->VanishWithNextReset(kVirtual);
+    importer_.channel->on_quiesce = [this](const QuiesceNotice& notice) {
+      world_.broker->AckQuiesce(importer_.id, notice.operation);
+    };
+  }
+
+  bool Reaches() { return world_.kernel->CanReach(CoreWorld::kEngine, kVirtual, 0, 0); }
+
+  Client importer_ = world_.Connect(1001);
+  MappingView mapping_;
+};
+
+TEST_F(VanishedFunctionTest, IsFaultedAndItsMappingsLost) {
+  ASSERT_TRUE(Reaches());
+  const auto reset = world_.Call(&Broker::ResetDevice, driver_, ResetArgs(kPhysical));
+  ASSERT_TRUE(reset.ok()) << reset.status();
+  EXPECT_EQ(reset->state, OperationState::kFailed);
+  EXPECT_THAT(reset->error, HasSubstr("not on the bus"));
+  EXPECT_EQ(View(kVirtual).state, DeviceState::kFaulted);
+  EXPECT_THAT(View(kVirtual).state_reason, HasSubstr("not on the bus"));
+  const MappingView lost = *world_.broker->GetMapping(importer_.id, mapping_.id);
+  EXPECT_EQ(lost.state, MappingState::kLost);
+  EXPECT_THAT(lost.state_reason, HasSubstr("devices/0000:06:00.1 is FAULTED"));
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(View(kPhysical).state, DeviceState::kAwaitingDriver) << "its own reset went well";
+}
+
+TEST_F(VanishedFunctionTest, IsGoneWithItsMappingsWhereTheKernelHasTakenItBackToo) {
+  world_.kernel->Unplug(kVirtual);  // of which p2pd has not heard yet
+  ASSERT_TRUE(world_.Call(&Broker::ResetDevice, driver_, ResetArgs(kPhysical)).ok());
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_EQ(View(kVirtual).state, DeviceState::kGone);
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetMapping(importer_.id, mapping_.id).status()));
+  EXPECT_FALSE(Reaches());
+}
+
+TEST_F(VanishedFunctionTest, LosesItsMappingsAtTheEndOfThePhysicalOnesDriverToo) {
+  EndDriver();
+  EXPECT_EQ(View(kVirtual).state, DeviceState::kFaulted);
+  EXPECT_TRUE(absl::IsNotFound(world_.broker->GetMapping(importer_.id, mapping_.id).status()));
+  EXPECT_FALSE(Reaches());
+}
+
 TEST_F(VfTokenTest, ABusWithAVirtualFunctionOnItIsNotReset) {
   const auto refused = world_.Call(&Broker::ResetDevice, driver_, ResetArgs(kPhysical, ResetScope::kBus));
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("0000:06:00.1 is a virtual function"));

@@ -96,6 +96,10 @@ class SimKernel final : public Kernel {
   // Takes the function's reset methods away, or gives them back, as sysfs' reset_method does.
   void SetResettable(const PciAddress& address, bool resettable);
 
+  // The next reset of its physical function takes this virtual one off the bus: its configuration reads as ones from
+  // then on. VFIO does not notice, and lets it be mapped.
+  void VanishWithNextReset(const PciAddress& address);
+
   // An uncorrectable error that the device at `address` reports: every device of its bus gets kError. A fatal one
   // also resets the bus without restoring anything, as the kernel's recovery does. False where nobody would
   // report it: on the root bus, or without vfio-pci.

@@ -53,6 +53,12 @@ void SimKernel::SetResettable(const PciAddress& address, bool resettable) {
   if (device != nullptr) device->set_has_reset_method(resettable);
 }
 
+void SimKernel::VanishWithNextReset(const PciAddress& address) {
+  MutexLock lock(mutex_);
+  sim::Device* const device = machine_->Find(address);
+  if (device != nullptr) device->VanishWithNextReset();
+}
+
 bool SimKernel::InjectError(const PciAddress& address, sim::ErrorSeverity severity) {
   MutexLock lock(mutex_);
   CatchUp();

@@ -54,7 +54,7 @@ TEST(SyntaxErrorsTest, AnUnknownFieldOfAMessageInsideAnotherIsPlacedToo) {
   parser.RecordErrorsTo(&errors);
   v1::Config config;
   EXPECT_FALSE(parser.ParseFromString(text, &config));
-  EXPECT_EQ(problems.ToStatus().message(), "p:2:3: \"fds\" is unknown here, expected one of fd, grpc");
+  EXPECT_EQ(problems.ToStatus().message(), "p:2:3: \"fds\" is unknown here, expected one of fd, grpc, config");
 }
 
 TEST(SyntaxErrorsTest, OtherErrorsAreProtobufsOwn) {

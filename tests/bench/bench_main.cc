@@ -33,6 +33,7 @@ constexpr Bench kBenches[] = {
     {"watchers", BenchWatchers},
     {"revocation", BenchRevocation},
     {"continuity", BenchContinuity},
+    {"store", BenchStore},
 };
 
 struct Choice {

@@ -1,6 +1,7 @@
-// What it costs that p2pd outlives its process, and what that saves: a Map and an OpenDevice with the journal and the
+// What it costs that p2pd outlives its process, and what that saves: a Map and an OpenDevice with the journal and a
 // store beside the same without; taking 10,000 mappings back beside mapping them anew, kernel calls alone; and the
-// start of the daemon beside that of a program which only tells its version.
+// start of the daemon beside that of a program which only tells its version. `store` has the OpenDevice with the store
+// of the systemd that this process is a unit of.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include "daemon/core/memory_fd_store.h"
 #include "daemon/core/testing/core_world.h"
 #include "daemon/journal/memfd_journal.h"
+#include "daemon/service/systemd_fd_store.h"
+#include "daemon/service/unit_properties.h"
 #include "tests/bench/rounds.h"
 #include "tests/bench/scene.h"
 #include "tests/bench/sim_part.h"
@@ -37,10 +40,10 @@ class QuietChannel final : public SessionChannel {
   UniqueFd granted;
 };
 
-// A broker on a simulated machine, and one client of it; with or without what outlives it.
+// A broker on a simulated machine, and one client of it; with a store in which things outlive it, or with none.
 class Life {
  public:
-  explicit Life(bool keeps) : keeps_(keeps), kernel_(MakeTestMachine(sysfs_)) {
+  explicit Life(FdStore* store) : store_(store), kernel_(MakeTestMachine(sysfs_)) {
     int ends[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
       channel_->lifeline.Reset(ends[0]);
@@ -53,9 +56,9 @@ class Life {
   }
 
   absl::Status Begin() {
-    if (keeps_) {
+    if (store_ != nullptr) {
       P2PD_ASSIGN_OR_RETURN(journal_, MemfdJournal::Create(kHalf));
-      P2PD_RETURN_IF_ERROR(store_.Put(kJournalFdName, journal_->fd()));
+      P2PD_RETURN_IF_ERROR(store_->Put(kJournalFdName, journal_->fd()));
     }
     P2PD_RETURN_IF_ERROR(Start());
     P2PD_ASSIGN_OR_RETURN(const Broker::NewSession session, broker_->OpenSession({}, channel_));
@@ -71,7 +74,7 @@ class Life {
 
   // What a successor does before it serves.
   absl::Status Recover() {
-    P2PD_ASSIGN_OR_RETURN(journal_, MemfdJournal::Open(store_.Take(kJournalFdName)));
+    P2PD_ASSIGN_OR_RETURN(journal_, MemfdJournal::Open(store_->Take(kJournalFdName)));
     P2PD_RETURN_IF_ERROR(Start());
     for (const Broker::RecoveredSession& session : broker_->TakeRecovered()) broker_->Reattach(session.id, channel_);
     broker_->CarryOn();
@@ -100,9 +103,9 @@ class Life {
  private:
   absl::Status Start() {
     BrokerOptions options = {.sysfs_root = sysfs_, .cpuinfo = sysfs_ + "/proc/cpuinfo"};
-    if (keeps_) options.store = &store_;
+    options.store = store_;
     scheduler_ = std::make_unique<ManualScheduler>();
-    StateJournal& journal = keeps_ ? static_cast<StateJournal&>(*journal_) : nothing_;
+    StateJournal& journal = store_ != nullptr ? static_cast<StateJournal&>(*journal_) : nothing_;
     broker_ = std::make_unique<Broker>(options, *kernel_, *scheduler_, journal, policy_);
     return broker_->Start();
   }
@@ -116,10 +119,9 @@ class Life {
     return outcome;
   }
 
-  const bool keeps_;
+  FdStore* const store_;
   std::string sysfs_;
   std::unique_ptr<SimKernel> kernel_;
-  MemoryFdStore store_;
   MemoryJournal nothing_;
   std::unique_ptr<MemfdJournal> journal_;
   std::shared_ptr<OpenPolicy> policy_ = std::make_shared<OpenPolicy>();
@@ -134,39 +136,41 @@ class Life {
   uint64_t requests_ = 0;
 };
 
-absl::Status BenchCosts(const Setup& setup, Figures& figures) {
-  Life kept(/*keeps=*/true);
-  Life bare(/*keeps=*/false);
+// One call of a life, which is timed, and what undoes it.
+using Call = absl::Status (*)(Life& life, Samples& samples);
+
+absl::Status Map(Life& life, Samples& samples) {
+  P2PD_RETURN_IF_ERROR(samples.Time([&] { return life.Map(); }));
+  return life.Unmap();
+}
+
+absl::Status Open(Life& life, Samples& samples) {
+  P2PD_RETURN_IF_ERROR(samples.Time([&] { return life.Open(CoreWorld::kEngine2); }));
+  return life.Close(CoreWorld::kEngine2);
+}
+
+// With the store, beside the same without.
+absl::Status BenchCall(const Setup& setup, const std::string& what, Call call, int calls, FdStore& store,
+                       Figures& figures) {
+  Life kept(&store);
+  Life bare(nullptr);
   P2PD_RETURN_IF_ERROR(kept.Begin());
   P2PD_RETURN_IF_ERROR(bare.Begin());
   Rounds rounds;
-  Samples& map = rounds.NewSamples();
-  Samples& map_bare = rounds.NewSamples();
-  Samples& open = rounds.NewSamples();
-  Samples& open_bare = rounds.NewSamples();
-  const auto map_in = [](Life& life, Samples& samples) -> absl::Status {
-    P2PD_RETURN_IF_ERROR(samples.Time([&] { return life.Map(); }));
-    return life.Unmap();
-  };
-  const auto open_in = [](Life& life, Samples& samples) -> absl::Status {
-    P2PD_RETURN_IF_ERROR(samples.Time([&] { return life.Open(CoreWorld::kEngine2); }));
-    return life.Close(CoreWorld::kEngine2);
-  };
-  const int fewer = std::max(setup.calls / kFewer, 1);
-  rounds.Add(setup.calls, [&] { return map_in(kept, map); });
-  rounds.Add(setup.calls, [&] { return map_in(bare, map_bare); });
-  rounds.Add(fewer, [&] { return open_in(kept, open); });
-  rounds.Add(fewer, [&] { return open_in(bare, open_bare); });
+  Samples& with = rounds.NewSamples();
+  Samples& without = rounds.NewSamples();
+  rounds.Add(calls, [&] { return call(kept, with); });
+  rounds.Add(calls, [&] { return call(bare, without); });
   P2PD_RETURN_IF_ERROR(rounds.Run(setup.rounds));
-  figures.push_back(
-      MakeTime("Core's Map with the journal", map, Floor{.name = "without", .value = map_bare.Percentile(50)}));
-  figures.push_back(MakeTime("Core's OpenDevice with journal and store", open,
-                             Floor{.name = "without", .value = open_bare.Percentile(50)}));
+  figures.push_back(MakeTime(what, with, Floor{.name = "without", .value = without.Percentile(50)}));
   return absl::OkStatus();
 }
 
+int Fewer(const Setup& setup) { return std::max(setup.calls / kFewer, 1); }
+
 absl::Status BenchTakingBack(const Setup& setup, Figures& figures) {
-  Life life(/*keeps=*/true);
+  MemoryFdStore store;
+  Life life(&store);
   P2PD_RETURN_IF_ERROR(life.Begin());
   for (uint64_t i = 0; i < kStanding; ++i) P2PD_RETURN_IF_ERROR(life.Map());
   Rounds rounds;
@@ -203,9 +207,20 @@ absl::Status BenchStart(const Setup& setup, Figures& figures) {
 }  // namespace
 
 absl::Status BenchContinuity(const Setup& setup, Figures& figures) {
-  P2PD_RETURN_IF_ERROR(BenchCosts(setup, figures));
+  MemoryFdStore for_map;
+  MemoryFdStore for_open;
+  P2PD_RETURN_IF_ERROR(BenchCall(setup, "Core's Map with the journal", Map, setup.calls, for_map, figures));
+  P2PD_RETURN_IF_ERROR(
+      BenchCall(setup, "Core's OpenDevice with journal, store in memory", Open, Fewer(setup), for_open, figures));
   P2PD_RETURN_IF_ERROR(BenchTakingBack(setup, figures));
   return BenchStart(setup, figures);
+}
+
+absl::Status BenchStore(const Setup& setup, Figures& figures) {
+  P2PD_ASSIGN_OR_RETURN(const std::unique_ptr<UnitProperties> unit, UnitProperties::Connect({}));
+  std::vector<NamedFd> inherited;
+  SystemdFdStore store({.count = [&] { return unit->Get("NFileDescriptorStore"); }}, inherited);
+  return BenchCall(setup, "Core's OpenDevice with journal, systemd's store", Open, Fewer(setup), store, figures);
 }
 
 }  // namespace p2pd::bench

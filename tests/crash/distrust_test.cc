@@ -73,6 +73,16 @@ TEST_F(DistrustTest, AMissingContextLeavesNothing) {
   ExpectNothingLeft("ctx-0000-02-00.0 is missing");
 }
 
+// The driver of both ends has descriptors of its own, which nobody can take: that p2pd closes its own ends nothing.
+TEST_F(DistrustTest, ADriverThatHoldsItsDeviceIsCutOffAllTheSame) {
+  ASSERT_TRUE(world_.Ask(*client_, "open the exporter", &Broker::OpenDevice, CoreWorld::kExporter).ok());
+  ASSERT_TRUE(world_.store().Remove(ContextFdName(CoreWorld::kEngine)).ok());
+  world_.Boot(0);
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(world_.broker().GetDevice(CoreWorld::kEngine)->state, DeviceState::kFaulted);
+  EXPECT_EQ(world_.broker().GetStatus().mappings, 0u);
+}
+
 TEST_F(DistrustTest, ADescriptorOfAnotherDeviceLeavesNothing) {
   const UniqueFd exporter = world_.store().Take(DeviceFdName(CoreWorld::kExporter));
   ASSERT_TRUE(world_.store().Remove(DeviceFdName(CoreWorld::kEngine)).ok());

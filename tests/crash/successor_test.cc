@@ -97,5 +97,24 @@ TEST_F(SuccessorTest, TheSameMemoryMayBeOfferedOnceMore) {
   EXPECT_TRUE(absl::IsAlreadyExists(world_.broker().OfferMemory(client_->session, "buffer", *Duplicate(other))));
 }
 
+TEST(OpenDeviceTest, WhoWasOnlyAboutToGetADeviceIsNotToldThatItIsTakenAway) {
+  const int before = [] {
+    CrashWorld world(0, 0);
+    world.Connect(1000);
+    return world.life().points();
+  }();
+  int point = before;
+  for (int boots = 2; boots > 1 && !testing::Test::HasFailure();) {
+    CrashWorld world(++point, 0);
+    const auto client = world.Connect(1000);
+    const auto opened = world.Ask(*client, "open", &Broker::OpenDevice, CoreWorld::kEngine);
+    boots = world.boots();
+    EXPECT_TRUE(opened.ok()) << opened.status() << "; " << world.Tell();
+    EXPECT_EQ(client->revoked, 0) << world.Tell();
+    EXPECT_EQ(client->grants.count("open"), 1u) << world.Tell();
+  }
+  EXPECT_GT(point, before + 4) << "it ended nowhere";
+}
+
 }  // namespace
 }  // namespace p2pd

@@ -10,7 +10,9 @@ constexpr uint64_t kMsixAt = 0x80;
 
 }  // namespace
 
-ConfigSpace::ConfigSpace(const DeviceSpec& spec) : size_(spec.express() ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE) {
+ConfigSpace::ConfigSpace(const DeviceSpec& spec)
+    : size_(spec.express() ? PCI_CFG_SPACE_EXP_SIZE : PCI_CFG_SPACE_SIZE),
+      always_enabled_(spec.physical_function.has_value()) {
   Put(PCI_VENDOR_ID, spec.vendor, 2);
   Put(PCI_DEVICE_ID, spec.device, 2);
   Put(PCI_CLASS_REVISION, uint64_t{spec.class_code} << 8, 4);

@@ -27,7 +27,7 @@ class ConfigSpace {
   uint16_t command() const;
   void set_command(uint16_t command);
   // Memory decode as it was last written: dma-bufs are live by this.
-  bool memory_enabled() const { return memory_enabled_; }
+  bool memory_enabled() const { return always_enabled_ || memory_enabled_; }
   bool decodes_memory() const { return (command() & kCommandMemory) != 0; }
   bool bus_master() const { return (command() & kCommandBusMaster) != 0; }
 
@@ -47,6 +47,7 @@ class ConfigSpace {
 
   uint64_t size_;
   bool memory_enabled_ = false;
+  bool always_enabled_;          // a virtual function: it has no such bit of its own
   uint64_t device_control_ = 0;  // where the PCI Express capability has it; 0: there is none
   std::array<uint8_t, 4096> bytes_ = {};
   std::array<uint8_t, 4096> writable_ = {};

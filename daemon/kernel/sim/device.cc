@@ -68,6 +68,7 @@ void Device::Depart() { presence_ = afterwards_; }
 
 void Device::Arrive(std::string cdev) {
   if (presence_ == Presence::kUnplugged) {
+    on_bus_ = OnBus::kForGood;
     config_ = ConfigSpace(spec_);
     file_->ClearBars();
     ResetFunction();
@@ -107,6 +108,11 @@ void Device::Disable() {
 void Device::ResetFunction() {
   file_->ClearRegisters();
   if (model_ != nullptr) model_->Reset();
+}
+
+void Device::ResetWithPhysicalFunction() {
+  ResetFunction();
+  if (on_bus_ == OnBus::kUntilReset) on_bus_ = OnBus::kVanished;
 }
 
 void Device::PublishConfig() {

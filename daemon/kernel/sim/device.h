@@ -78,6 +78,11 @@ class Device {
   // Closed, and not reset since.
   bool needs_reset() const { return needs_reset_; }
   void set_needs_reset(bool needs) { needs_reset_ = needs; }
+  // Of a virtual function: the next reset of its physical one takes it off the bus for good, as where VF Enable cannot
+  // be restored. VFIO goes on as if it were there; reads of its configuration give ones, and writes go nowhere.
+  void VanishWithNextReset() { on_bus_ = OnBus::kUntilReset; }
+  void ResetWithPhysicalFunction();
+  bool answers() const { return on_bus_ != OnBus::kVanished; }
   bool has_reset_method() const { return has_reset_method_; }
   void set_has_reset_method(bool has) { has_reset_method_ = has; }
 
@@ -104,6 +109,8 @@ class Device {
   std::optional<VfToken> vf_token;
 
  private:
+  enum class OnBus { kForGood, kUntilReset, kVanished };
+
   Device(const DeviceSpec& spec, std::unique_ptr<DeviceFile> file)
       : spec_(spec), cdev_(spec.cdev), file_(std::move(file)), config_(spec) {}
 
@@ -111,6 +118,7 @@ class Device {
   std::string cdev_;
   Presence presence_ = Presence::kBound;
   Presence afterwards_ = Presence::kBound;  // of kLeaving
+  OnBus on_bus_ = OnBus::kForGood;
   std::unique_ptr<DeviceFile> file_;
   std::unique_ptr<DeviceModel> model_;
   ConfigSpace config_;

@@ -253,6 +253,10 @@ absl::Status Machine::ReadConfig(FdRef fd, uint64_t offset, absl::Span<uint8_t> 
   if (offset >= size || bytes.size() > size - offset) {
     return ErrnoError("pread", absl::StrCat(device->name(), " config ", offset), EFAULT);
   }
+  if (!device->answers()) {
+    std::fill(bytes.begin(), bytes.end(), uint8_t{0xff});
+    return absl::OkStatus();
+  }
   const absl::Span<const uint8_t> config = device->config().bytes().subspan(offset, bytes.size());
   std::copy(config.begin(), config.end(), bytes.begin());
   return absl::OkStatus();
@@ -307,7 +311,7 @@ absl::Status Machine::FinishReset(Device& device, int error) {
   if (error == 0 && !device.has_reset_method()) error = ENOTTY;
   if (error == 0) {
     device.ResetFunction();
-    for (Device* const function : VirtualFunctionsOf(device)) function->ResetFunction();
+    for (Device* const function : VirtualFunctionsOf(device)) function->ResetWithPhysicalFunction();
   }
   device.resetting = false;
   Restore(device);
