@@ -1,5 +1,5 @@
 #!/bin/bash
-# Map, Unmap, resets and sessions' ends on the VM's kernel, beside the ioctls alone (P2PD_BENCH_JSON, as for bench) (by name only)
+# Map, Unmap, resets and sessions' ends on the VM's kernel beside the ioctls alone; systemd's fd store (by name only)
 #
 # usage: tests/suites/bench-vm.sh [--json]
 set -euo pipefail
@@ -13,4 +13,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$P2PD_TOP/tests/vm/vm.py" --timeout 900 --add sets --share "$work" --copy "$bin/daemon/p2pd" --copy "$bin/tests/bench/bench" -- \
   bench --json /run/share/figures --p2pd /run/bin/p2pd --rounds 20 --calls 50 real-kernel revocation
+# As a unit of the VM's systemd, whose store is what is measured.
+"$P2PD_TOP/tests/vm/vm.py" --timeout 900 --systemd --share "$work" --copy "$bin/daemon/p2pd" --copy "$bin/tests/bench/bench" -- \
+  systemd-run --wait --pipe --quiet --property NotifyAccess=main --property FileDescriptorStoreMax=64 \
+  /run/bin/bench --json /run/share/figures --p2pd /run/bin/p2pd --rounds 20 --calls 200 store
 cat "$work/figures" >>"$json"

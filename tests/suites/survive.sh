@@ -10,10 +10,10 @@ for argument in "$@"; do
   esac
 done
 "$P2PD_TOP/tools/packages.sh" build dbus vm
-bazel_in_tree build //daemon:p2pd //client/p2pctl:p2pctl //tests/survive:survivor //tests/survive:die_at.so
+bazel_in_tree build //daemon:p2pd //client/p2pctl:p2pctl //daemon/helper:p2pd-config //tests/survive:survivor //tests/survive:die_at.so
 bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
 copies=()
-for program in daemon/p2pd client/p2pctl/p2pctl tests/survive/survivor tests/survive/die_at.so; do
+for program in daemon/p2pd client/p2pctl/p2pctl daemon/helper/p2pd-config tests/survive/survivor tests/survive/die_at.so; do
   copies+=(--copy "$bin/$program")
 done
 "$P2PD_TOP/tests/vm/vm.py" --systemd --bind none --timeout $((600 + 30 * kills)) "${copies[@]}" -- \

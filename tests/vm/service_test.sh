@@ -3,7 +3,7 @@
 # service. Run by tests/suites/service.sh; what it changes is gone with the machine.
 # shellcheck disable=SC2016  # The shells that are started expand what stands in single quotes.
 #
-# usage: service_test.sh DEPLOY      DEPLOY: the tree's folder of that name; p2pd and p2pctl are in /run/bin
+# usage: service_test.sh DEPLOY      DEPLOY: the tree's folder of that name; what it installs is in /run/bin
 set -euo pipefail
 
 deploy=$1
@@ -11,12 +11,13 @@ deploy=$1
 . "$(dirname "$0")/service.sh"
 
 configure() {
-  install -d -m 0755 /etc/p2pd /etc/p2pd/policy.d
+  install -d -m 0755 /etc/p2pd /etc/p2pd/policy.d /etc/p2pd/p2pd.conf.d
   cat >/etc/p2pd/policy.d/members.textproto <<'POLICY'
 rule { name: "all" effect: ALLOW action: [OBSERVE, EXPORT, EXPORT_CONTROL, MAP_MEMORY, RESET]
        subject { user: "root" group: "p2pd" } }
 rule { name: "map" effect: ALLOW action: MAP subject { user: "root" group: "p2pd" } unsupported_path: true }
-rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE } subject { user: "root" group: "p2pd" } }
+rule { name: "drive" effect: ALLOW action: DRIVE limits { scrub: NONE kill_holder: true }
+       subject { user: "root" group: "p2pd" } }
 rule { name: "root steps in" effect: ALLOW action: ADMIN subject { user: "root" } }
 POLICY
   cat >/etc/p2pd/p2pd.conf <<'CONFIG'
@@ -33,6 +34,40 @@ polkit.addRule(function(action, subject) {
 });
 RULE
 }
+
+# Keeps a driver's fd after the driver's end, in a unit of its own. p2pd has no capability, and so sees under /proc only
+# what those of root's processes hold that have none either.
+start_hoarder() {
+  systemd-run --unit=hoarder --property=CapabilityBoundingSet= \
+    sh -c 'p2pctl run --drive 0000:02:00.0 -- sh -c "sleep infinity &"; sleep infinity'
+}
+hoarder_was_killed() { [ "$(systemctl show --value -p Result hoarder.service)" = signal ]; }
+device_is() { p2pctl devices | grep "^0000:$1 " | grep -qw "$2"; }
+operations_tell() { p2pctl operations --json | grep -qF "$1"; }
+
+# This kernel cannot sleep (it has no CONFIG_PM). In the /sys that logind and its helper see, it can: all but the kernel's
+# part is real. What is mapped by then the helper writes down.
+let_it_sleep() {
+  local unit
+  mkdir -p /run/power
+  echo 'freeze mem' >/run/power/state
+  for unit in systemd-logind systemd-suspend; do
+    mkdir -p "/run/systemd/system/$unit.service.d"
+    cat >"/run/systemd/system/$unit.service.d/power.conf" <<'UNIT'
+[Service]
+TemporaryFileSystem=/sys
+BindPaths=/run/power:/sys/power /sys/class /sys/devices
+ProtectControlGroups=no
+ProtectKernelModules=no
+UNIT
+  done
+  echo 'ExecStartPre=sh -c "p2pctl mappings >/run/asleep"' >>/run/systemd/system/systemd-suspend.service.d/power.conf
+  systemctl daemon-reload
+  systemctl restart systemd-logind.service
+}
+call_logind() { busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager "$@"; }
+p2pd_inhibits() { call_logind ListInhibitors | grep -q '"sleep" "p2pd"'; }
+mappings_are() { p2pctl mappings | grep -qw "$1"; }
 
 as_member() { setpriv --reuid=65534 --regid=65534 --groups="$(getent group p2pd | cut -d: -f3)" "$@"; }
 as_stranger() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
@@ -86,6 +121,15 @@ check "a member may not set the log level" refuses as_member busctl set-property
   org.p2pd.Broker1.Manager LogLevel s debug
 check "root may" busctl set-property org.p2pd.Broker1 /org/p2pd/Broker1 org.p2pd.Broker1.Manager LogLevel s debug
 check "and reads it" test "$(bus_property /org/p2pd/Broker1 Manager LogLevel)" = 's "debug"'
+check "p2pctl sets it, too" p2pctl log-level info
+check "which D-Bus says" test "$(bus_property /org/p2pd/Broker1 Manager LogLevel)" = 's "info"'
+check "D-Bus says that p2pd would survive" test "$(bus_property /org/p2pd/Broker1 Manager SurvivesRestart)" = 'b true'
+
+echo 'bar_sizes { device: "0000:01:00.0" bar: 2 size: "1GiB" }' >/etc/p2pd/p2pd.conf.d/bars.conf
+check "a BAR cannot be resized under a driver" refuses systemctl restart p2pd-bind.service
+check "which is told" sh -c 'journalctl --sync && journalctl -u p2pd-bind | grep -qF "vfio-pci has the device; unbind it first"'
+rm /etc/p2pd/p2pd.conf.d/bars.conf
+check "without that wish the devices are in order" systemctl restart p2pd-bind.service
 
 generation() { bus_property /org/p2pd/Broker1 Manager PolicyGeneration; }
 says() { journalctl --sync && journalctl -u p2pd.service | grep -qF "$1"; }
@@ -114,6 +158,11 @@ check "and the denial, with the user" logged 7cdb85fc603d4ca19dd1183952475754 '"
 check "and the session, with its unit" logged db1f2e27f20044bcb470a3d1d0a4813d '"P2PD_UNIT":"vm.service"'
 check "the catalog explains it" sh -c 'journalctl -x -u p2pd.service | grep -q "Documentation: man:p2pd"'
 
+check "somebody drives a device, and keeps its fd" start_hoarder
+check "its unit is killed, with no capability of p2pd's" until_true hoarder_was_killed
+check "the receipt has that" operations_tell 'kill hoarder.service, which keeps the fd'
+check "the device recovers by itself" until_true device_is 02:00.0 READY
+
 restarts=$(show NRestarts)
 check "killed, it is back" systemctl kill --signal=KILL p2pd.service
 check "at once" until_true restarted "$restarts"
@@ -135,6 +184,14 @@ check "without one it is started again" until_true restarted "$restarts"
 
 check "another client holds a window" p2pctl acquire 0000:01:00.0/2+1M --for 0000:02:00.0
 check "the status line knows it" until_true status_is "2 devices, 1 session, 1 mapping"
+check "logind can have the system sleep" let_it_sleep
+check "and p2pd has it wait" until_true p2pd_inhibits
+check "the system goes to sleep" call_logind Suspend b false
+check "when nothing is mapped" until_true grep -qw SUSPENDED /run/asleep
+check "nothing at all" refuses grep -qw ACTIVE /run/asleep
+check "awake, the mapping is back" until_true mappings_are ACTIVE
+check "and p2pd has logind wait the next time, too" until_true p2pd_inhibits
+check "the receipt is that of a sleep" operations_tell SLEEP
 systemctl --no-pager status p2pd.service | head -n 12 || true
 check "it stops" systemctl stop p2pd.service p2pd.socket p2pd-fds.socket
 check "cleanly" test "$(show Result)/$(show ExecMainStatus)" = success/0
