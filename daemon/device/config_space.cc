@@ -37,7 +37,7 @@ absl::StatusOr<uint32_t> ConfigSpace::Read32(uint64_t offset) const {
 
 absl::Status ConfigSpace::SetCommandBits(uint16_t bits, bool on) const {
   P2PD_ASSIGN_OR_RETURN(const uint16_t before, Read16(kCommand));
-  if (on && before == kNobodyAnswers) {
+  if (on && NobodyAnswers(before)) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      {.reason = Reason::kDeviceUnusable,
                       .step = "pread",
@@ -53,7 +53,7 @@ absl::Status ConfigSpace::SetCommandBits(uint16_t bits, bool on) const {
 
 absl::StatusOr<bool> ConfigSpace::MemoryDecodeOn() const {
   P2PD_ASSIGN_OR_RETURN(const uint16_t command, Read16(kCommand));
-  return command != kNobodyAnswers && (command & kMemory) != 0;
+  return !NobodyAnswers(command) && (command & kMemory) != 0;
 }
 
 absl::StatusOr<uint8_t> ConfigSpace::FindCapability(uint8_t id) const {

@@ -31,7 +31,10 @@ class ConfigSpace {
  private:
   static constexpr uint16_t kMemory = 0x2;
   static constexpr uint16_t kBusMaster = 0x4;
-  static constexpr uint16_t kNobodyAnswers = 0xffff;  // what a read of a function that is not there gives
+  static constexpr uint16_t kInterruptDisable = 0x400;
+  // Whether this is COMMAND of a function that is not there: nothing but ones, save Interrupt Disable, which VFIO keeps
+  // itself (vfio_pci_config.c: init_pci_cap_basic_perm).
+  static constexpr bool NobodyAnswers(uint16_t command) { return (command | kInterruptDisable) == 0xffff; }
 
   absl::Status SetCommandBits(uint16_t bits, bool on) const;
   // The offset of a capability, 0 if the device has none of that id.

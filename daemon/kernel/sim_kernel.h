@@ -97,7 +97,7 @@ class SimKernel final : public Kernel {
   void SetResettable(const PciAddress& address, bool resettable);
 
   // The next reset of its physical function takes this virtual one off the bus: its configuration reads as ones from
-  // then on. VFIO does not notice, and lets it be mapped.
+  // then on, but for what VFIO keeps itself. VFIO does not notice, and lets it be mapped.
   void VanishWithNextReset(const PciAddress& address);
 
   // An uncorrectable error that the device at `address` reports: every device of its bus gets kError. A fatal one

@@ -53,6 +53,8 @@ class LinuxWorld final : public World {
     if (!reset_method) Die("cannot write reset_method of " + AddressOf(role).ToString());
   }
 
+  void VanishWithNextReset(Role) override {}  // it does
+
   void InjectError(Role role, bool fatal) override {
     constexpr uint32_t kMalformedTlp = 1 << 18;
     constexpr uint32_t kCompletionTimeout = 1 << 14;

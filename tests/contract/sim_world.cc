@@ -29,6 +29,7 @@ class SimWorld final : public World {
   Kernel& kernel() override { return *kernel_; }
   std::string CdevOf(Role role) override { return kernel_->CdevOf(AddressOf(role)); }
   void SetResettable(Role role, bool resettable) override { kernel_->SetResettable(AddressOf(role), resettable); }
+  void VanishWithNextReset(Role role) override { kernel_->VanishWithNextReset(AddressOf(role)); }
   void Settle() override { kernel_->Step(); }
   void InjectError(Role role, bool fatal) override {
     const auto severity = fatal ? sim::ErrorSeverity::kFatal : sim::ErrorSeverity::kNonFatal;

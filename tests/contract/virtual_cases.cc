@@ -1,4 +1,6 @@
 // A physical function and its virtual one, both vfio-pci's: who may bind them, and what is reset together.
+#include <linux/pci_regs.h>
+
 #include <cerrno>
 
 #include "tests/contract/fixture.h"
@@ -104,6 +106,23 @@ TEST_F(VirtualTest, AResetOfThePhysicalOneLeavesTheVirtualOneBound) {
   ASSERT_THAT(Bind(device, kToken), Succeeds());
   EXPECT_THAT(kernel().ResetDevice(physical), Succeeds());
   EXPECT_THAT(kernel().GetDeviceInfo(device), Succeeds());
+}
+
+// It is no longer there, and nobody tells VFIO.
+TEST_F(VirtualTest, OneThatAResetTookOffTheBusReadsAsOnesButForWhatVfioKeepsItself) {
+  const UniqueFd physical = BindPhysical();
+  const UniqueFd device = Open(Role::kVirtual);
+  ASSERT_THAT(Bind(device, kToken), Succeeds());
+  Bytes ids(4), ids_after(4), class_and_revision(4);
+  ASSERT_THAT(kernel().ReadConfig(device, PCI_VENDOR_ID, absl::MakeSpan(ids)), Succeeds());
+  EXPECT_NE(ids, Bytes(4, 0xff));
+  TheWorld().VanishWithNextReset(Role::kVirtual);
+  ASSERT_THAT(kernel().ResetDevice(physical), Succeeds());
+  EXPECT_EQ(Command(device) | PCI_COMMAND_INTX_DISABLE, 0xffff);
+  ASSERT_THAT(kernel().ReadConfig(device, PCI_CLASS_REVISION, absl::MakeSpan(class_and_revision)), Succeeds());
+  EXPECT_EQ(class_and_revision, Bytes(4, 0xff));
+  ASSERT_THAT(kernel().ReadConfig(device, PCI_VENDOR_ID, absl::MakeSpan(ids_after)), Succeeds());
+  EXPECT_EQ(ids_after, ids);
 }
 
 }  // namespace

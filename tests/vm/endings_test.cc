@@ -174,17 +174,11 @@ class VirtualEndingsTest : public EndingsTest {
  protected:
   void SetUp() override {
     EndingsTest::SetUp();
+    EXPECT_EQ(StateOf(kVirtual), p2p::v1::Device::FAULTED) << "p2pd bound the physical one";
     BringBack();
-    // Bound while it was away, it is taken for powered off until it is bound anew.
-    { const Driven first(kernel_, *driver_, kVirtual); }
-    ASSERT_TRUE(AwaitFree(kVirtual)) << user_->GetDevice(Name(kVirtual))->DebugString();
+    Recover();
     physical_.emplace(kernel_, *driver_, kPhysical);
-    auto window = user_->CreateExport({.device = Name(kVirtual), .bar = 0, .length = kPage});
-    ASSERT_TRUE(window.ok()) << window.status();
-    window_.emplace(*std::move(window));
-    auto mapping = user_->Map(*window_, *space_, {.iova = kWindowIova});
-    ASSERT_TRUE(mapping.ok()) << mapping.status();
-    mapping_.emplace(*std::move(mapping));
+    MapWindow();
     ExpectRead();
   }
 
@@ -206,12 +200,19 @@ class VirtualEndingsTest : public EndingsTest {
     ASSERT_EQ(pwrite(config.get(), &control, sizeof(control), at + PCI_SRIOV_CTRL), ssize_t{sizeof(control)});
   }
 
-  // Whether its last driver's end is over.
-  bool AwaitFree(const std::string& bdf) {
-    return Eventually([&] {
-      const p2p::v1::Device device = user_->GetDevice(Name(bdf)).value();
-      return device.driver_session().empty() && device.state() == p2p::v1::Device::READY;
-    });
+  void Recover() {
+    std::string said;
+    ASSERT_EQ(p2pd_.P2pctl(std::string("device recover ") + kVirtual, said), 0) << said;
+    ASSERT_EQ(StateOf(kVirtual), p2p::v1::Device::READY) << said;
+  }
+
+  void MapWindow() {
+    auto window = user_->CreateExport({.device = Name(kVirtual), .bar = 0, .length = kPage});
+    ASSERT_TRUE(window.ok()) << window.status();
+    window_.emplace(*std::move(window));
+    auto mapping = user_->Map(*window_, *space_, {.iova = kWindowIova});
+    ASSERT_TRUE(mapping.ok()) << mapping.status();
+    mapping_.emplace(*std::move(mapping));
   }
 
   // The engine reads the virtual function's registers, and the IOMMU has nothing against it.
@@ -231,19 +232,37 @@ class VirtualEndingsTest : public EndingsTest {
   std::optional<p2p::Mapping> mapping_;
 };
 
-TEST_F(VirtualEndingsTest, AResetOfThePhysicalFunctionPutsBackWhatIsMappedOfTheVirtualOne) {
+// That one which comes back with its physical function is put back with it, SimKernel has to show.
+TEST_F(VirtualEndingsTest, WhatIsMappedOfOneIsLostWhereAResetOfThePhysicalFunctionTakesItAway) {
   const absl::StatusOr<p2p::v1::Operation> receipt = physical_->right.Reset();
   ASSERT_TRUE(receipt.ok()) << receipt.status();
-  EXPECT_EQ(receipt->state(), p2p::v1::Operation::SUCCEEDED);
   EXPECT_EQ(receipt->devices_size(), 2);
+  ASSERT_EQ(receipt->mappings_size(), 1);
+  EXPECT_EQ(receipt->mappings(0).state(), p2p::v1::Mapping::LOST) << receipt->ShortDebugString();
+  ASSERT_EQ(receipt->parties_size(), 1);
+  EXPECT_EQ(receipt->parties(0).answer(), p2p::v1::Operation::Party::ACKED);
+  EXPECT_EQ(StateOf(kVirtual), p2p::v1::Device::FAULTED);
+  ExpectStopped();
+
+  BringBack();
+  Recover();
+  ExpectStopped();
+  ASSERT_EQ(mapping_->Release(), absl::OkStatus());
+  MapWindow();
+  ExpectRead();
+}
+
+TEST_F(VirtualEndingsTest, AResetOfOnePutsBackWhatIsMappedOfIt) {
+  Driven virtual_function(kernel_, *driver_, kVirtual);
+  const absl::StatusOr<p2p::v1::Operation> receipt = virtual_function.right.Reset();
+  ASSERT_TRUE(receipt.ok()) << receipt.status();
+  EXPECT_EQ(receipt->state(), p2p::v1::Operation::SUCCEEDED) << receipt->ShortDebugString();
+  EXPECT_EQ(receipt->devices_size(), 1);
   ASSERT_EQ(receipt->mappings_size(), 1);
   EXPECT_EQ(receipt->mappings(0).state(), p2p::v1::Mapping::ACTIVE);
   EXPECT_EQ(receipt->mappings(0).iova(), kWindowIova);
-  ASSERT_EQ(receipt->parties_size(), 1);
-  EXPECT_EQ(receipt->parties(0).answer(), p2p::v1::Operation::Party::ACKED);
   EXPECT_EQ(mapping_->Refresh().value(), p2p::v1::Mapping::ACTIVE);
-  BringBack();
-  ExpectRead(0);
+  ExpectRead();
 }
 
 TEST_F(VirtualEndingsTest, ABusThatHasAVirtualFunctionOnItIsNotResetAndItsUsersAreNotAskedToStop) {
@@ -255,7 +274,10 @@ TEST_F(VirtualEndingsTest, ABusThatHasAVirtualFunctionOnItIsNotResetAndItsUsersA
 TEST_F(VirtualEndingsTest, ThePhysicalFunctionIsBoundAnewWhileTheVirtualOneIsBoundAndMapped) {
   ASSERT_EQ(kernel_.SetVfToken(FdRef(physical_->right.fd()), VfToken{1}), absl::OkStatus()) << "as a driver may";
   physical_.reset();
-  EXPECT_TRUE(AwaitFree(kPhysical)) << user_->GetDevice(Name(kPhysical))->DebugString();
+  EXPECT_TRUE(Eventually([&] {
+    const p2p::v1::Device device = user_->GetDevice(Name(kPhysical)).value();
+    return device.driver_session().empty() && device.state() == p2p::v1::Device::READY;
+  })) << user_->GetDevice(Name(kPhysical))->DebugString();
 }
 
 }  // namespace

@@ -81,6 +81,16 @@ void ConfigSpace::set_command(uint16_t command) {
 
 void ConfigSpace::LoseState() { Put(kCommandOffset, 0, 2); }
 
+void ConfigSpace::ReadAbsent(uint64_t offset, absl::Span<uint8_t> bytes) const {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const uint64_t at = offset + i;
+    const bool own = at < PCI_COMMAND || (at >= PCI_BASE_ADDRESS_0 && at < PCI_CARDBUS_CIS);
+    uint8_t mask = own ? 0xff : 0;
+    if (at == PCI_COMMAND + 1) mask = PCI_COMMAND_INTX_DISABLE >> 8;
+    bytes[i] = static_cast<uint8_t>((bytes_[at] & mask) | ~mask);
+  }
+}
+
 bool ConfigSpace::Write(uint64_t offset, absl::Span<const uint8_t> bytes) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     uint8_t& byte = bytes_[offset + i];

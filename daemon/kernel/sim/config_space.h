@@ -31,6 +31,10 @@ class ConfigSpace {
   bool decodes_memory() const { return (command() & kCommandMemory) != 0; }
   bool bus_master() const { return (command() & kCommandBusMaster) != 0; }
 
+  // What VFIO reads of a function that is not on the bus: ones, but for what it keeps itself (vfio_pci_config.c,
+  // init_pci_cap_basic_perm), of which here are the ids, the BARs and COMMAND's Interrupt Disable. Inside the space.
+  void ReadAbsent(uint64_t offset, absl::Span<uint8_t> bytes) const;
+
   // What a reset behind VFIO's back leaves: COMMAND is zero, and the BARs answer nobody until it is written.
   void LoseState();
 

@@ -79,7 +79,8 @@ class Device {
   bool needs_reset() const { return needs_reset_; }
   void set_needs_reset(bool needs) { needs_reset_ = needs; }
   // Of a virtual function: the next reset of its physical one takes it off the bus for good, as where VF Enable cannot
-  // be restored. VFIO goes on as if it were there; reads of its configuration give ones, and writes go nowhere.
+  // be restored. VFIO goes on as if it were there; of its configuration it reads ones where it does not keep it
+  // itself, and writes go nowhere.
   void VanishWithNextReset() { on_bus_ = OnBus::kUntilReset; }
   void ResetWithPhysicalFunction();
   bool answers() const { return on_bus_ != OnBus::kVanished; }

@@ -254,7 +254,7 @@ absl::Status Machine::ReadConfig(FdRef fd, uint64_t offset, absl::Span<uint8_t> 
     return ErrnoError("pread", absl::StrCat(device->name(), " config ", offset), EFAULT);
   }
   if (!device->answers()) {
-    std::fill(bytes.begin(), bytes.end(), uint8_t{0xff});
+    device->config().ReadAbsent(offset, bytes);
     return absl::OkStatus();
   }
   const absl::Span<const uint8_t> config = device->config().bytes().subspan(offset, bytes.size());
