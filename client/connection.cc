@@ -161,7 +161,7 @@ absl::Status Connection::CallWithRetries(absl::string_view name, absl::Time dead
     // Time ran out while gRPC was connecting anew: that is no answer that p2pd owes.
     const bool connected = grpc_channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
     if (absl::IsDeadlineExceeded(status) && !broken.ok() && !connected) return broken;
-    if (!ConnectionBroke(status) || !fd_channel_->ended().ok()) return status;
+    if (!options_.retry || !ConnectionBroke(status) || !fd_channel_->ended().ok()) return status;
     const absl::Time again = absl::Now() + pause;
     if (again >= deadline) return status;
     broken = std::move(status);

@@ -34,6 +34,7 @@ class Connection {
     std::string client_name;
     absl::Duration connect_timeout;
     absl::Duration call_timeout;
+    bool retry = true;
   };
 
   // The fd channel first, then gRPC; both are up when it returns, and the fd channel is not started.

@@ -54,6 +54,15 @@ TEST_F(RetryTest, ARefusalOfP2pdIsNotTriedAgainEvenIfItIsUnavailable) {
   EXPECT_EQ(p2pd_.calls().Of("ResetDevice").size(), 1u);
 }
 
+TEST_F(RetryTest, WhoeverWantsNoneIsToldOfTheBreak) {
+  SessionOptions options = Options();
+  options.retry = false;
+  const auto session = Connect(options);
+  CutBeforeNextReply("ResetDevice");
+  EXPECT_TRUE(IsDisconnected(session->ResetDevice(kExporter).status()));
+  EXPECT_EQ(p2pd_.calls().Of("ResetDevice").size(), 1u);
+}
+
 TEST_F(RetryTest, GivesUpWithinTheDeadlineWhenP2pdStaysAway) {
   SessionOptions options = Options();
   options.call_timeout = absl::Milliseconds(200);

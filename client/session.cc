@@ -115,7 +115,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Connect(Options options) {
                                           .grpc_socket = options.grpc_socket,
                                           .client_name = options.client_name,
                                           .connect_timeout = options.connect_timeout,
-                                          .call_timeout = options.call_timeout}));
+                                          .call_timeout = options.call_timeout,
+                                          .retry = options.retry}));
   FdChannel& channel = connection->fd_channel();
   channel.Start(MakeHandlers(options, channel.weak_from_this()));
   return std::unique_ptr<Session>(new Session(std::move(connection)));

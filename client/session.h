@@ -48,6 +48,7 @@ struct SessionOptions {
   std::string client_name;                            // for p2pd's logs, at most 64 bytes
   absl::Duration connect_timeout = absl::Seconds(5);  // of each of the two sockets
   absl::Duration call_timeout = absl::Minutes(2);     // of a call, retries included; a reset can take a minute
+  bool retry = true;  // a call whose connection breaks is made again, of the p2pd that comes next
 
   // The callbacks run on the session's own thread, one at a time, in the order in which p2pd sent what they
   // tell; they should be short. They may make calls, but none that wait for that thread: OpenDevice, CreateExport

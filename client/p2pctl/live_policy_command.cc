@@ -58,7 +58,7 @@ void PrintReload(Context& context, const v1::ReloadPolicyResponse& response, boo
 
 absl::Status Reload(Context& context, const Arguments& arguments) {
   const bool dry_run = arguments.Has("--dry-run");
-  P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect());
+  P2PD_ASSIGN_OR_RETURN(const auto session, context.Connect({.retry = !arguments.Has("--once")}));
   P2PD_ASSIGN_OR_RETURN(const v1::ReloadPolicyResponse response, session->ReloadPolicy(dry_run));
   if (context.json()) {
     context.PrintJson(response);
@@ -169,7 +169,8 @@ std::vector<Command> LivePolicyCommands() {
   return {
       {.name = "policy reload",
        .help = "Have p2pd read its policy again; what that does not allow any more is revoked",
-       .options = {{.name = "--dry-run", .help = "Only tell what would be revoked"}},
+       .options = {{.name = "--dry-run", .help = "Only tell what would be revoked"},
+                   {.name = "--once", .help = "If p2pd ends meanwhile, fail: the next one reads the policy anyway"}},
        .run = Reload},
       {.name = "policy explain",
        .help = "What p2pd's policy says to a request, and by which rule",

@@ -37,7 +37,7 @@ _p2pctl_options() {
     "device recover"*) echo --progress ;;
     reset*) echo --scope --progress ;;
     revoke*) echo --reason --progress ;;
-    "policy reload") echo --dry-run ;;
+    "policy reload") echo --dry-run --once ;;
     "policy explain"*) echo --user --unit --label --session --exporter --window --importer --access ;;
     esac
 }

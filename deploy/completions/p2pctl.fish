@@ -72,6 +72,7 @@ complete -c p2pctl -n '__fish_seen_subcommand_from acquire' -a '(__p2pctl_ask de
 complete -c p2pctl -n '__fish_seen_subcommand_from ping watch' -l count -x -d 'Stop after this many'
 complete -c p2pctl -n '__fish_seen_subcommand_from watch' -l until-in-sync -d 'Stop once the snapshot is complete'
 complete -c p2pctl -n '__fish_seen_subcommand_from reload' -l dry-run -d 'Only tell what would be revoked'
+complete -c p2pctl -n '__fish_seen_subcommand_from reload' -l once -d 'If p2pd ends meanwhile, fail: the next one reads the policy anyway'
 complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l user -x -a '(__fish_complete_users)' -d 'Who asks'
 complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l unit -x -d 'in this systemd unit'
 complete -c p2pctl -n '__fish_seen_subcommand_from explain' -l label -x -d 'with this security label'

@@ -80,6 +80,17 @@ kill_at_random() {
   until_true restarted_since "$before" && until_true is_active && until_true goes_on "$(rounds)"
 }
 
+# systemd starts it again only when the command of ExecReload= has ended.
+kill_at_reload() {
+  local before
+  before=$(restarts)
+  die_at "2 before"
+  if systemctl reload p2pd.service; then return 1; fi
+  until_true restarted_since "$before" || return 1
+  die_at "0 before"
+  until_true is_active && until_true goes_on "$(rounds)"
+}
+
 # The same program, but for the version that it tells.
 upgrade() {
   LC_ALL=C sed 's/0\.1\.0/0.9.9/g' /run/bin/p2pd >/run/p2pd-next
@@ -111,6 +122,7 @@ for ((kill = 0; kill < kills && failed == 0; ++kill)); do
   fi
   counts[$name]=$((${counts[$name]:-0} + 1))
 done
+check "killed while systemd has it reload" kill_at_reload
 check "the client has noticed nothing" well
 check "no DMA fault" test "$(faults)" = 0
 
