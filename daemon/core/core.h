@@ -374,7 +374,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void BeginUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) ABSL_LOCKS_EXCLUDED(mutex);
   struct Unmapping;
-  void PrepareUnmap(absl::Span<const MappingId> mappings, std::vector<Unmapping>& work) ABSL_LOCKS_EXCLUDED(mutex);
+  void PrepareUnmap(const std::vector<MappingId>& mappings, std::vector<Unmapping>& work) ABSL_LOCKS_EXCLUDED(mutex);
   void NoteUnmapped(OperationEntry& operation, const Unmapping& done) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void EndUnmap(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void BeginContexts(CoreLock& lock, OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

@@ -345,7 +345,9 @@ void Recovery::AdoptOperation(const JournalOperation& row) {
     MappingEntry* mapping = tables.FindMapping(id);
     if (mapping == nullptr) continue;
     mapping->operation = row.id;
-    if (!row.over && !row.restore) mapping->ending = row.reason;
+    if (row.over) continue;
+    mapping->uncertain = mapping->live;  // it may be unmapped already
+    if (!row.restore) mapping->ending = row.reason;
   }
   if (row.over) {
     for (const auto& party : row.parties) {

@@ -123,13 +123,11 @@ void Core::TaskDone(OperationId id, Phase next) {
 }
 
 // First the kernel, then the books: what UNMAP came to is written down, and told, once all of the group are unmapped.
-// Until then the journal has them as being unmapped, and a successor unmaps them again.
+// Until then the journal has them in an operation that is not over, and a successor unmaps them again.
 void Core::UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) {
   std::vector<Unmapping> work;
   work.reserve(mappings.size());
-  for (size_t i = 0; i < mappings.size(); i += kMappingsAHold) {
-    PrepareUnmap(absl::MakeSpan(mappings).subspan(i, kMappingsAHold), work);
-  }
+  PrepareUnmap(mappings, work);
   for (Unmapping& one : work) {
     for (int i = 0; one.ioas != nullptr && i < kKernelAttempts; ++i) {
       one.status = one.ioas->Unmap(one.iova);
@@ -147,21 +145,16 @@ void Core::UnmapGroup(OperationId id, const std::vector<MappingId>& mappings) {
   }
 }
 
-void Core::PrepareUnmap(absl::Span<const MappingId> mappings, std::vector<Unmapping>& work) {
+void Core::PrepareUnmap(const std::vector<MappingId>& mappings, std::vector<Unmapping>& work) {
   CoreLock lock(mutex);
-  journal.Begin();
   for (const MappingId mapping : mappings) {
-    MappingEntry* entry = tables.FindMapping(mapping);
+    const MappingEntry* entry = tables.FindMapping(mapping);
     if (entry == nullptr) continue;
     Unmapping& one = work.emplace_back(Unmapping{.mapping = mapping});
     if (!entry->live) continue;
-    // An intent that cannot be noted forbids many things, but not this.
-    entry->phase = JournalMapping::Phase::kUnmapping;
-    Note(*entry);
     one.ioas = tables.spaces.at(entry->view.address_space).ioas;
     one.iova = entry->view.iova;
   }
-  journal.End();
 }
 
 void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
@@ -169,6 +162,7 @@ void Core::NoteUnmapped(OperationEntry& operation, const Unmapping& done) {
   if (entry == nullptr) return;
   const absl::Status status = entry->uncertain && absl::IsNotFound(done.status) ? absl::OkStatus() : done.status;
   if (!status.ok()) {
+    entry->phase = JournalMapping::Phase::kUnmapping;
     entry->view.state_reason = std::string(status.message());
     Note(*entry);
     if (operation.view.error.empty()) operation.view.error = entry->view.state_reason;
