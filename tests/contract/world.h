@@ -54,7 +54,8 @@ class World {
   // fails with ENOTTY, after it has revoked. (Linux: "\n" or "default" into sysfs' reset_method.)
   virtual void SetResettable(Role role, bool resettable) = 0;
 
-  // Has the next reset of its physical function take this virtual one off the bus, for good. (QEMU 7.2 does so at each.)
+  // Has the next reset of its physical function take this virtual one off the bus, for good. (QEMU 7.2 does so at
+  // each.)
   virtual void VanishWithNextReset(Role role) = 0;
 
   // Has the device, one of the twins, report an uncorrectable error to the port above it.

@@ -1,7 +1,7 @@
 // The system's sleep on a real kernel in the test VM. That it is about to come a logind of the test's own says; the
-// kernel then freezes every process, and wakes up at once (/sys/power/pm_test, "freezer"): no device is suspended, since
-// the VM's root is on 9p, which does not come back after virtio's suspension. p2pd is another process; what sleep did to
-// a window is asked of the devices, by their DMA.
+// kernel then freezes every process, and wakes up at once (/sys/power/pm_test, "freezer"): no device is suspended,
+// since the VM's root is on 9p, which does not come back after virtio's suspension. p2pd is another process; what sleep
+// did to a window is asked of the devices, by their DMA.
 #include <stdlib.h>
 
 #include <fstream>
