@@ -21,7 +21,8 @@ std::shared_ptr<EventFeed> EventFeed::Create(EventLoop& loop, Handler handler) {
 
 void EventFeed::OnEvent(const std::shared_ptr<const Event>& event) {
   MutexLock lock(mutex_);
-  if (IsTold(*event)) waiting_.push_back(event);
+  if (!IsTold(*event)) return NoteCounts();
+  waiting_.push_back(event);
   DeliverSoon();
 }
 
@@ -29,7 +30,16 @@ bool EventFeed::Wants(const MappingView& mapping) const { return IsLost(mapping)
 
 void EventFeed::OnUnwanted() {
   MutexLock lock(mutex_);
-  DeliverSoon();
+  NoteCounts();
+}
+
+void EventFeed::LookAtCounts() {
+  MutexLock lock(mutex_);
+  counts_changed_ = false;
+}
+
+void EventFeed::NoteCounts() {
+  if (!std::exchange(counts_changed_, true)) DeliverSoon();
 }
 
 void EventFeed::DeliverSoon() {

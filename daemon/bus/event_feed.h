@@ -1,5 +1,5 @@
 // Core's events on the loop's thread, a batch a turn. Of what there may be very many of (mappings, exports, address
-// spaces) it only says that something has changed: whoever shows counts asks core for them.
+// spaces) it only says that something has changed, and no more until whoever shows counts has asked core for them.
 #ifndef P2PD_DAEMON_BUS_EVENT_FEED_H_
 #define P2PD_DAEMON_BUS_EVENT_FEED_H_
 
@@ -27,8 +27,12 @@ class EventFeed final : public Watcher, public std::enable_shared_from_this<Even
   bool Wants(const MappingView& mapping) const override;
   void OnUnwanted() override ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // The handler's owner is about to look at the counts: what changes from now on is news again.
+  void LookAtCounts() ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   EventFeed(EventLoop& loop, Handler handler) : loop_(loop), handler_(std::move(handler)) {}
+  void NoteCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DeliverSoon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Deliver() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -37,6 +41,7 @@ class EventFeed final : public Watcher, public std::enable_shared_from_this<Even
   Mutex mutex_;
   Batch waiting_ ABSL_GUARDED_BY(mutex_);
   bool posted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool counts_changed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace p2pd

@@ -57,6 +57,19 @@ TEST_F(EventFeedTest, OfAMappingThatIsNotLostNoEventNeedsToBeMade) {
   EXPECT_TRUE(batches_[0].empty());
 }
 
+TEST_F(EventFeedTest, ThatCountsChangeIsToldOnceUntilTheyAreLookedAt) {
+  feed_->OnUnwanted();
+  Run();
+  feed_->OnUnwanted();
+  feed_->OnEvent(Make(ExportView{}));
+  Run();
+  EXPECT_EQ(batches_.size(), 1u);
+  feed_->LookAtCounts();
+  feed_->OnUnwanted();
+  Run();
+  EXPECT_EQ(batches_.size(), 2u);
+}
+
 TEST_F(EventFeedTest, ALostMappingIsTold) {
   feed_->OnEvent(Make(MappingView{.state = MappingState::kLost}));
   Run();

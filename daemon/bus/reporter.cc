@@ -74,6 +74,7 @@ void Reporter::TellSoon() {
 
 void Reporter::Tell() {
   due_ = false;
+  if (feed_ != nullptr) feed_->LookAtCounts();
   model_.SetManager(Manager());
   bus_.Tell(model_.TakeChanges());
   const std::string before = told_status_;
