@@ -12,12 +12,18 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "daemon/base/errors.h"
 
 namespace p2pd {
 namespace {
 
 std::atomic<LogLevel> least_level = LogLevel::kInfo;
+
+// On one line, whatever a client has called itself; quotes do no harm.
+std::string Printable(absl::string_view text) {
+  return absl::StrReplaceAll(absl::Utf8SafeCHexEscape(text), {{"\\\"", "\""}, {"\\'", "'"}});
+}
 
 // systemd says in JOURNAL_STREAM which file the journal's stream is; stderr may have been redirected since.
 bool StderrIsJournal() {
@@ -67,7 +73,7 @@ void SetLogLevel(LogLevel least) { least_level = least; }
 LogLevel GetLogLevel() { return least_level; }
 
 std::string FormatLogLine(LogLevel level, absl::string_view message) {
-  const std::string text = absl::Utf8SafeCHexEscape(message);
+  const std::string text = Printable(message);
   if (level == LogLevel::kError || level == LogLevel::kWarning) {
     return absl::StrCat("p2pd: ", LogLevelName(level), ": ", text, "\n");
   }
@@ -76,13 +82,13 @@ std::string FormatLogLine(LogLevel level, absl::string_view message) {
 
 std::vector<std::string> JournalFields(const LogEntry& entry) {
   std::vector<std::string> fields = {
-      absl::StrCat("MESSAGE=", absl::Utf8SafeCHexEscape(entry.message)),
+      absl::StrCat("MESSAGE=", Printable(entry.message)),
       absl::StrCat("PRIORITY=", static_cast<int>(entry.level)),
       "SYSLOG_IDENTIFIER=p2pd",
   };
   if (!entry.id.empty()) fields.push_back(absl::StrCat("MESSAGE_ID=", entry.id));
   for (const LogField& field : entry.fields) {
-    fields.push_back(absl::StrCat(field.name, "=", absl::Utf8SafeCHexEscape(field.value)));
+    fields.push_back(absl::StrCat(field.name, "=", Printable(field.value)));
   }
   return fields;
 }

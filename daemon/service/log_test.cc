@@ -32,9 +32,13 @@ TEST(LogTest, NamesThePriorityOnATerminalOnlyWhereItMatters) {
 
 TEST(LogTest, AClientsNameCannotForgeALine) {
   EXPECT_EQ(FormatLogLine(LogLevel::kInfo, "session of \"x\n<3>all is lost\""),
-            "p2pd: session of \\\"x\\n<3>all is lost\\\"\n");
+            "p2pd: session of \"x\\n<3>all is lost\"\n");
   EXPECT_THAT(JournalFields({.message = "x", .fields = {{"P2PD_CLIENT", "a\nPRIORITY=0"}}}),
               Contains("P2PD_CLIENT=a\\nPRIORITY=0"));
+}
+
+TEST(LogTest, LeavesQuotesAsTheyAre) {
+  EXPECT_EQ(FormatLogLine(LogLevel::kInfo, R"(rule "map" of 'x\')"), "p2pd: rule \"map\" of 'x\\\\'\n");
 }
 
 TEST(LogTest, KeepsOtherPeoplesLettersReadable) { EXPECT_EQ(FormatLogLine(LogLevel::kInfo, "grüße"), "p2pd: grüße\n"); }
