@@ -32,6 +32,7 @@ constexpr Bench kBenches[] = {
     {"stuck", BenchStuck},
     {"watchers", BenchWatchers},
     {"revocation", BenchRevocation},
+    {"resets", BenchSimulatedResets},
     {"continuity", BenchContinuity},
     {"store", BenchStore},
 };

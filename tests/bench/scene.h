@@ -96,6 +96,7 @@ absl::Status BenchScale(const Setup& setup, Figures& figures);
 absl::Status BenchJournal(const Setup& setup, Figures& figures);
 absl::Status BenchContinuity(const Setup& setup, Figures& figures);
 absl::Status BenchStore(const Setup& setup, Figures& figures);
+absl::Status BenchSimulatedResets(const Setup& setup, Figures& figures);
 absl::Status BenchIdle(const Setup& setup, Figures& figures);
 absl::Status BenchBus(const Setup& setup, Figures& figures);
 absl::Status BenchStuck(const Setup& setup, Figures& figures);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "daemon/base/errors.h"
 #include "google/protobuf/text_format.h"
 
@@ -23,7 +24,7 @@ absl::StatusOr<SimPart> SimPart::Create(const std::string& machine_text) {
     return absl::InvalidArgumentError("no machine");
   }
   SimPart part;
-  P2PD_ASSIGN_OR_RETURN(part.kernel_, SimKernel::Create(machine));
+  P2PD_ASSIGN_OR_RETURN(part.kernel_, SimKernel::Create(machine, {.sleep = absl::SleepFor}));
   for (int i = 0; i < machine.device_size(); ++i) {
     P2PD_ASSIGN_OR_RETURN(UniqueFd context, part.kernel_->OpenContext());
     P2PD_ASSIGN_OR_RETURN(UniqueFd device, part.kernel_->OpenDevice(absl::StrCat("vfio", i)));
@@ -53,5 +54,17 @@ absl::Status SimPart::Unmap() {
   --mapped_;
   return absl::OkStatus();
 }
+
+absl::Status SimPart::MapAll(int count) {
+  for (int i = 0; i < count; ++i) P2PD_RETURN_IF_ERROR(Map());
+  return absl::OkStatus();
+}
+
+absl::Status SimPart::UnmapAll(int count) {
+  for (int i = 0; i < count; ++i) P2PD_RETURN_IF_ERROR(Unmap());
+  return absl::OkStatus();
+}
+
+absl::Status SimPart::ResetExporter() { return kernel_->ResetDevice(devices_[0]); }
 
 }  // namespace p2pd::bench

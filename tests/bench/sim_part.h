@@ -16,13 +16,18 @@ namespace p2pd::bench {
 
 class SimPart {
  public:
-  // The machine as p2pd has it: every device bound, in a context of its own; the second one has an IOAS.
+  // The machine as p2pd has it: every device bound, in a context of its own. The first one is the exporter; the second
+  // one has an IOAS.
   static absl::StatusOr<SimPart> Create(const std::string& machine_text);
 
   // What a RAW export takes: a new dma-buf of a page of the exporter's memory, and a descriptor to give away.
   absl::StatusOr<UniqueFd> Grant();
   absl::Status Map();    // a page, past the last one
   absl::Status Unmap();  // the last one
+  // So many pages.
+  absl::Status MapAll(int count);
+  absl::Status UnmapAll(int count);
+  absl::Status ResetExporter();
 
  private:
   SimPart() = default;

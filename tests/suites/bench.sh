@@ -12,6 +12,6 @@ bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
 say "load before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) processors"
 status=0
 "$bin/tests/bench/bench" --json "$json" --p2pd "$bin/daemon/p2pd" --bare-server "$bin/tests/bench/bare_server" \
-  --bus-server "$bin/tests/bench/bus_server" calls batches throughput scale journal continuity stuck watchers idle bus policy || status=$?
+  --bus-server "$bin/tests/bench/bus_server" calls batches throughput scale journal continuity resets stuck watchers idle bus policy || status=$?
 say "load after: $(cut -d' ' -f1-3 /proc/loadavg)"
 exit "$status"
