@@ -1,10 +1,9 @@
-// The system's sleep on a real kernel in the test VM. That it is about to come a logind of the test's own says; the
-// kernel then freezes every process, and wakes up at once (/sys/power/pm_test, "freezer"): no device is suspended,
-// since the VM's root is on 9p, which does not come back after virtio's suspension. p2pd is another process; what sleep
-// did to a window is asked of the devices, by their DMA.
+// The system's sleep on a real kernel in the test VM, as far as p2pd has a part in it: a logind of the test's own says
+// that it is about to come, and that it is over. The kernel does not sleep: the VM's root is on 9p, which does not come
+// back after virtio's suspension. p2pd is another process; what sleep did to a window is asked of the devices, by their
+// DMA.
 #include <stdlib.h>
 
-#include <fstream>
 #include <optional>
 #include <string>
 
@@ -46,27 +45,8 @@ class SleepTest : BusOfItsOwn, public EngineTest {
     ASSERT_TRUE(logind_->AwaitRelease());
     EXPECT_EQ(mapping_->Refresh().value(), p2p::v1::Mapping::SUSPENDED);
     ExpectStopped();
-    const int before = Sleeps();
-    Write("/sys/module/suspend/parameters/pm_test_delay", "0");
-    Write("/sys/power/pm_test", "freezer");
-    Write("/sys/power/state", "freeze");
-    EXPECT_EQ(Sleeps(), before + 1);
-    ExpectStopped();
     logind_->Prepare(false);
     logind_->AwaitInhibitors(2);
-  }
-
-  static void Write(const std::string& file, const std::string& word) {
-    std::ofstream stream(file);
-    stream << word << std::flush;
-    EXPECT_TRUE(stream.good()) << file;
-  }
-
-  // How often the kernel has slept, and come back.
-  static int Sleeps() {
-    int count = -1;
-    std::ifstream("/sys/power/suspend_stats/success") >> count;
-    return count;
   }
 
   std::optional<p2p::Mapping> mapping_;
