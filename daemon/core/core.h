@@ -25,8 +25,9 @@
 //   carry_on.cc    what was under way when the process before ended
 //
 // Nothing that can block runs under the lock: a kernel call runs as a task on the strand of its context (a
-// device) or of its address space (a mapping), the intent noted before and the outcome after, both under
-// the lock. Calls into core that come from the event loop must not block either and go to the Scheduler.
+// device) or of its address space (a mapping), the intent noted before (of what is taken away: that of its whole
+// operation) and the outcome after, both under the lock. Calls into core that come from the event loop must not
+// block either and go to the Scheduler.
 #ifndef P2PD_DAEMON_CORE_CORE_H_
 #define P2PD_DAEMON_CORE_CORE_H_
 

@@ -136,7 +136,7 @@ struct MappingEntry {
   MappingView view;
   Access asked = Access::kReadWrite;  // view.access is what the importer then can do
   bool live = false;                  // the kernel may have it: from before MAP until UNMAP has succeeded
-  bool uncertain = false;             // live, but it may be gone: its UNMAP or MAP was under way when p2pd ended
+  bool uncertain = false;             // live, but it may be gone: p2pd ended during its MAP, or an operation of it
   bool announced = false;             // watchers have been told of it
   bool answered = false;              // and whoever asked for it
   JournalMapping::Phase phase = JournalMapping::Phase::kMapping;  // in the kernel
