@@ -11,8 +11,8 @@ suites=$P2PD_TOP/tests/suites
 
 # The second line of a suite's script says what it is; "(by name only)" keeps it out of the default run.
 describe() { sed -n '2s/^# //p' "$suites/$1.sh"; }
-# In the order in which a mistake is cheapest to find; then the others.
-order=(lint unit policy dbus tidy model faults crash vm service survive contract demo-sim demo chaos asan tsan fuzz)
+# In the order in which a mistake is cheapest to find, those that share a build together; then the others.
+order=(lint asan dbus fuzz policy tidy model faults crash vm service survive contract demo-sim demo chaos tsan)
 all_suites() {
   printf '%s\n' "${order[@]}"
   find "$suites" -name '*.sh' -printf '%f\n' | sed 's/\.sh$//' | sort | grep -vxF "$(printf '%s\n' "${order[@]}")"

@@ -2,8 +2,9 @@
 # policy: its tests, the samples, and random policies against two other readings (P2PD_POLICY_ROUNDS, 2000)
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
-"$P2PD_TOP/tools/packages.sh" build
-bazel_in_tree test --build_tests_only --test_summary=terse //policy/... //deploy/policy/... //client/p2pctl:policy_test
+"$P2PD_TOP/tools/packages.sh" build lint
+bazel_in_tree test --config=asan --build_tests_only --test_summary=terse //policy/... //deploy/policy/... \
+  //client/p2pctl:policy_test
 bazel_in_tree build //tests/policy:agreement_test //client/p2pctl
 bin=$(bazel_in_tree info bazel-bin 2>/dev/null)
 step "random policies"

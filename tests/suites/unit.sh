@@ -1,5 +1,5 @@
 #!/bin/bash
-# every test beside the code and the component tests, as shipped (gcc -O2)
+# suite asan's tests without its sanitizers, as shipped (gcc -O2) (by name only)
 set -euo pipefail
 . "$(dirname "$0")/../../tools/common.sh"
 "$P2PD_TOP/tools/packages.sh" build
