@@ -4,7 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -16,9 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// As much as could be read. (An istreambuf_iterator would throw where a read fails, as for want of memory.)
 std::string ReadAll(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 uint32_t ReadHex(const fs::path& path) {
@@ -101,13 +104,14 @@ absl::StatusOr<PciTree> ReadPciTree(const std::string& sysfs_root, const ConfigS
   std::error_code error;
   PciTree tree;
   Headers headers;
-  for (const auto& entry : fs::directory_iterator(top, error)) {
-    const auto address = PciAddress::Parse(entry.path().filename().string());
+  for (fs::directory_iterator at(top, error), end; !error && at != end; at.increment(error)) {
+    const fs::path& link = at->path();
+    const auto address = PciAddress::Parse(link.filename().string());
     std::error_code gone;
-    const fs::path folder = fs::read_symlink(entry.path(), gone);
-    if (!address.ok() || gone || !fs::exists(entry.path(), gone)) continue;
-    PciFunction& function = tree.functions[*address] = ReadFunction(entry.path(), folder, *address);
-    const std::string config = ReadAll(entry.path() / "config");
+    const fs::path folder = fs::read_symlink(link, gone);
+    if (!address.ok() || gone || !fs::exists(link, gone)) continue;
+    PciFunction& function = tree.functions[*address] = ReadFunction(link, folder, *address);
+    const std::string config = ReadAll(link / "config");
     function.config = ParseConfig(config);
     if (function.config.cut_short && config.size() == PCI_STD_HEADER_SIZEOF) headers[*address] = config;
   }

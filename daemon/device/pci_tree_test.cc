@@ -1,5 +1,7 @@
 #include "daemon/device/pci_tree.h"
 
+#include <filesystem>
+
 #include "daemon/device/testing/pci_machine.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -50,6 +52,21 @@ TEST_F(PciTreeTest, ReadsAFunctionAndWhatItHangsBelow) {
   EXPECT_EQ(port.iommu_group, -1);
   EXPECT_TRUE(port.config.redirects());
   EXPECT_THAT(WayUp(tree, "0000:01:00.0"), ElementsAre("0000:01:00.0", "0000:00:01.0"));
+}
+
+// As where the kernel has no memory for what it would say. Here the read of a folder fails.
+TEST_F(PciTreeTest, WhatCannotBeReadIsUnknownAndNoMore) {
+  machine_.AddPort("0000:00:01.0", "pci0000:00", Express::kRootPort);
+  machine_.AddDevice("0000:01:00.0", "0000:00:01.0");
+  const auto folder = std::filesystem::path(machine_.sysfs()) / "bus/pci/devices/0000:01:00.0";
+  for (const char* name : {"vendor", "config"}) {
+    std::filesystem::remove(folder / name);
+    std::filesystem::create_directory(folder / name);
+  }
+  const PciTree tree = Read();
+  const PciFunction& device = tree.functions.at(Address("0000:01:00.0"));
+  EXPECT_EQ(device.vendor, 0);
+  EXPECT_EQ(device.config.problem, "configuration space could not be read");
 }
 
 TEST_F(PciTreeTest, AVirtualFunctionsBridgeIsItsPhysicalFunctions) {

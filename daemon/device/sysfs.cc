@@ -57,8 +57,8 @@ std::vector<PciResource> ReadResources(const fs::path& path) {
 
 std::string FindCdev(const fs::path& dir) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(dir / "vfio-dev", error)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator at(dir / "vfio-dev", error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
     if (absl::StartsWith(name, "vfio")) return name;
   }
   return "";
@@ -99,9 +99,9 @@ absl::StatusOr<std::vector<SysfsDevice>> Sysfs::Scan() const {
   const fs::path top = fs::path(root_) / "bus/pci/devices";
   std::error_code error;
   std::vector<SysfsDevice> devices;
-  for (const auto& entry : fs::directory_iterator(top, error)) {
-    const auto address = PciAddress::Parse(entry.path().filename().string());
-    if (address.ok()) devices.push_back(ReadDevice(entry.path(), *address));
+  for (fs::directory_iterator at(top, error), end; !error && at != end; at.increment(error)) {
+    const auto address = PciAddress::Parse(at->path().filename().string());
+    if (address.ok()) devices.push_back(ReadDevice(at->path(), *address));
   }
   if (error)
     return ErrnoError("read sysfs", top.string(), error.value(), "is sysfs mounted, and has this machine PCI?");

@@ -4,8 +4,8 @@
 #include <bit>
 #include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -178,12 +178,15 @@ class FirstError : public google::protobuf::io::ErrorCollector {
 absl::StatusOr<p2pd::v1::Simulation> ReadSimulationFile(const std::string& path) {
   std::ifstream file(path);
   if (!file) return ErrnoError("open", path, ENOENT, "the machine file cannot be read");
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  file.peek();  // a folder can be opened
+  if (file.bad()) return ErrnoError("read", path, EIO, "the machine file cannot be read");
+  std::ostringstream text;
+  text << file.rdbuf();
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   p2pd::v1::Simulation simulation;
-  if (!parser.ParseFromString(text, &simulation)) return Invalid(path, error.text);
+  if (!parser.ParseFromString(text.str(), &simulation)) return Invalid(path, error.text);
   return simulation;
 }
 

@@ -92,6 +92,12 @@ TEST(DeviceSpecTest, SaysWhichFileIsMissing) {
   EXPECT_THAT(std::string(simulation.status().message()), HasSubstr("/no/such/machine.textproto"));
 }
 
+TEST(DeviceSpecTest, SaysThatAFolderIsNoFile) {
+  const auto simulation = ReadSimulationFile(testing::TempDir());
+  EXPECT_FALSE(simulation.ok());
+  EXPECT_THAT(std::string(simulation.status().message()), HasSubstr(testing::TempDir()));
+}
+
 TEST(DeviceSpecTest, SaysWhereAFileIsWrong) {
   const std::string path = testing::TempDir() + "/wrong.textproto";
   FILE* const file = fopen(path.c_str(), "w");
