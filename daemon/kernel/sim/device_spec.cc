@@ -177,9 +177,9 @@ class FirstError : public google::protobuf::io::ErrorCollector {
 
 absl::StatusOr<p2pd::v1::Simulation> ReadSimulationFile(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return ErrnoError("open", path, ENOENT, "the machine file cannot be read");
+  if (!file) return ErrnoError("open", path, errno, "the machine file cannot be read");
   file.peek();  // a folder can be opened
-  if (file.bad()) return ErrnoError("read", path, EIO, "the machine file cannot be read");
+  if (file.bad()) return ErrnoError("read", path, errno, "the machine file cannot be read");
   std::ostringstream text;
   text << file.rdbuf();
   FirstError error;

@@ -96,6 +96,7 @@ TEST(DeviceSpecTest, SaysThatAFolderIsNoFile) {
   const auto simulation = ReadSimulationFile(testing::TempDir());
   EXPECT_FALSE(simulation.ok());
   EXPECT_THAT(std::string(simulation.status().message()), HasSubstr(testing::TempDir()));
+  EXPECT_THAT(std::string(simulation.status().message()), HasSubstr("EISDIR"));
 }
 
 TEST(DeviceSpecTest, SaysWhereAFileIsWrong) {
