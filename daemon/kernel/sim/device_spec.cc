@@ -70,7 +70,7 @@ absl::Status ParseMsix(const SimulatedDevice& device, DeviceSpec& spec) {
   const auto fits = [size](uint64_t offset, uint64_t length) {
     return offset % 8 == 0 && offset <= size && length <= size - offset;
   };
-  if (!fits(msix.table_offset, msix.vectors * 16ull) || !fits(msix.pba_offset, (msix.vectors + 63) / 64 * 8)) {
+  if (!fits(msix.table_offset, msix.vectors * 16ull) || !fits(msix.pba_offset, (msix.vectors + 63) / 64 * 8ull)) {
     return Unsound(device, "the MSI-X table or PBA is not 8-byte aligned or not inside msix_bar");
   }
   spec.msix = msix;
