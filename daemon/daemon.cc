@@ -194,7 +194,10 @@ absl::Status RunDaemon(const Flags& flags, const Settings& settings, const std::
   std::unique_ptr<Uevents> uevents;
   if (flags.simulate.empty()) {
     // What came between the start's look and this is looked for once more.
-    P2PD_ASSIGN_OR_RETURN(uevents, Uevents::Listen(*loop, [&broker] { broker.Rescan(); }));
+    P2PD_ASSIGN_OR_RETURN(uevents, Uevents::Listen(*loop, [&broker](const Uevent& uevent) {
+                            if (uevent.changed || uevent.missed) broker.Rescan();
+                            if (uevent.recovered.has_value() || uevent.missed) broker.Recovered(uevent.recovered);
+                          }));
     broker.Rescan();
   }
   return Serve(*loop, broker, *machine, *continuity, settings, version, inherited);

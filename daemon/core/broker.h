@@ -69,7 +69,8 @@ struct BrokerOptions {
   std::vector<PciAddress> managed;             // empty: every device that is bound to vfio-pci
   std::vector<MergedContext> merged_contexts;  // all of their devices are managed
   absl::Duration quiesce_deadline = absl::Seconds(2);
-  absl::Duration ready_deadline = absl::Minutes(1);  // for a driver, after a reset
+  absl::Duration ready_deadline = absl::Minutes(1);     // for a driver, after a reset
+  absl::Duration recovery_patience = absl::Seconds(5);  // with the kernel, after a device's error; see Recovered()
   QuotaLimits quota;
   std::function<std::vector<FileHolder>(const FileIdentity&)> find_holders = FindHolders;
   // Has a unit of the service manager killed, with all that runs in it; may block. An error says why not.
@@ -108,6 +109,10 @@ class Broker {
 
   // Devices may have come or gone: looks, and takes or leaves them. Does not wait for that.
   void Rescan();
+
+  // The kernel has ended its recovery of this function from an error, for good or ill; none: it may have, of any.
+  // Does not wait.
+  void Recovered(std::optional<PciAddress> device);
 
   // The system is about to sleep: whoever uses a window or drives a device is asked to stop, and every window is
   // unmapped; `asleep` is called when that is done. Until Wake() nothing is granted. Does not wait.

@@ -319,8 +319,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // Begins what came up during the last operation, if anything did.
   void BeginPending(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Unmaps what is mapped of it at once, and puts it back if it can; nothing while another operation is at it.
-  // `turn_on`: its memory decode was turned off, which has revoked every dma-buf of it for good.
-  void BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void BeginRepair(CoreLock& lock, DeviceEntry& device, Trouble trouble) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Runs `work` on the strand, and waits for it. Only where nothing on that strand waits for this one.
   void RunOn(const std::shared_ptr<Strand>& strand, absl::FunctionRef<void()> work) ABSL_LOCKS_EXCLUDED(mutex);
   // On the context's strand: what an error, or the system's sleep, has left of the device.
@@ -348,6 +347,16 @@ class Core : public std::enable_shared_from_this<Core> {
   void PlaceInContexts(const std::vector<SysfsDevice>& managed, const std::vector<PciAddress>& arrived)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Welcome(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
+
+  // error_recovery.cc
+  void NoteRecovered(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Whether the kernel may be at it still; the operation goes on when it is not, or took too long.
+  bool AwaitRecovery(OperationEntry& operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void EndAwaiting(CoreLock& lock, OperationEntry& operation, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // On its strand, soon: whether the device is what it was.
+  void LookLater(CoreLock& lock, DeviceEntry& device) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void LookForTrouble(const PciAddress& address) ABSL_LOCKS_EXCLUDED(mutex);
 
   // sleep.cc
   absl::Status CheckAwake(absl::string_view step, const std::string& object) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

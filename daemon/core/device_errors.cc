@@ -1,8 +1,9 @@
 // What a device tells of, and what shows that its driver has turned its memory decode off. After an uncorrectable error
-// (PCIe AER) its importers are unmapped at once, unasked. If the device still has its configuration, the mappings come
-// back as after a reset. A fatal error has cleared it, behind VFIO's back (pci_bus_error_reset saves and restores
-// nothing, and dma-bufs still count as live): then it is taken from its driver, closed and bound anew, its windows are
-// exported again, and the mappings come back at their IOVAs; whoever holds a dma-buf of it is told that it is dead.
+// (PCIe AER) its importers are unmapped at once, unasked. If the device still has its configuration when the kernel has
+// recovered (error_recovery.cc), the mappings come back as after a reset. A fatal error has cleared it, behind VFIO's
+// back (pci_bus_error_reset saves and restores nothing, and dma-bufs still count as live): then it is taken from its
+// driver, closed and bound anew, its windows are exported again, and the mappings come back at their IOVAs; whoever
+// holds a dma-buf of it is told that it is dead.
 #include <errno.h>
 #include <sys/eventfd.h>
 
@@ -16,6 +17,23 @@
 #include "daemon/core/keeping.h"
 
 namespace p2pd {
+namespace {
+
+absl::string_view What(Trouble trouble) {
+  switch (trouble) {  // No default: the compiler finds a forgotten one.
+    case Trouble::kError:
+      return "told of an error";
+    case Trouble::kCleared:
+      return "was cleared by an error";
+    case Trouble::kPhysicalReset:
+      return "lost its state: its physical function was reset";
+    case Trouble::kDecodeOff:
+      return "had its memory decode turned off";
+  }
+  return "?";
+}
+
+}  // namespace
 
 absl::Status Core::WaitForSignals(const PciAddress& address, const VfioDevice& vfio,
                                   std::vector<std::unique_ptr<SignalWaiter::Watch>>& signals) {
@@ -40,39 +58,41 @@ void Core::OnSignal(const PciAddress& address, DeviceSignal signal) {
   CoreLock lock(mutex);
   DeviceEntry& device = tables.devices.at(address);
   if (device.vfio == nullptr) return;  // of before it was closed
-  bool& pending = signal == DeviceSignal::kError ? device.error_pending : device.removal_pending;
-  pending = true;
+  if (signal == DeviceSignal::kError) {
+    device.trouble = Trouble::kError;
+  } else {
+    device.removal_pending = true;
+  }
   if (!device.operation.has_value()) BeginPending(lock, device);
 }
 
 void Core::BeginPending(CoreLock& lock, DeviceEntry& device) {
   const bool removal = std::exchange(device.removal_pending, false);
-  const bool error = std::exchange(device.error_pending, false);
+  const bool look = std::exchange(device.look_pending, false);
+  const auto trouble = std::exchange(device.trouble, std::nullopt);
   auto end = std::exchange(device.end_pending, std::nullopt);
   if (device.vfio != nullptr && removal) {
     BeginRemoval(lock, device);  // takes everything with it
-  } else if (device.vfio != nullptr && error) {
+  } else if (device.vfio != nullptr && trouble.has_value()) {
     device.end_pending = std::move(end);
-    BeginRepair(lock, device, /*turn_on=*/false);
+    BeginRepair(lock, device, *trouble);
   } else if (end.has_value() && device.view.driver.has_value()) {
     RevokeOrder order = DriverEnd({device.view.address}, device.view.driver);
     order.kind = end->kind;
     order.reason = std::move(end->reason);
     Revoke(lock, std::move(order));
+  } else if (look) {
+    LookLater(lock, device);
   }
 }
 
-void Core::BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) {
+void Core::BeginRepair(CoreLock& lock, DeviceEntry& device, Trouble trouble) {
   if (device.operation.has_value()) return;
-  const absl::string_view why = turn_on ? "had its memory decode turned off"
-                                : device.sysfs.is_virtual_function()
-                                    ? "told of an error, or its physical function was reset"
-                                    : "told of an error";
   RevokeOrder order = {.kind = OperationKind::kDeviceError,
-                       .reason = absl::StrCat(DeviceName(device.view.address), " ", why),
+                       .reason = absl::StrCat(DeviceName(device.view.address), " ", What(trouble)),
                        .devices = {device.view.address},
                        .restore = true,
-                       .turn_on = turn_on,
+                       .trouble = trouble,
                        .deadline = absl::ZeroDuration()};
   for (const auto& [id, entry] : tables.exports) {
     if (entry.view.window.device != device.view.address) continue;
@@ -84,15 +104,15 @@ void Core::BeginRepair(CoreLock& lock, DeviceEntry& device, bool turn_on) {
 void Core::LookAfterwards(OperationId id, const PciAddress& address) {
   std::shared_ptr<VfioDevice> vfio;
   bool slept = false;
-  bool turn_on = false;
+  std::optional<Trouble> trouble;
   {
     CoreLock lock(mutex);
     vfio = tables.devices.at(address).vfio;
     const RevokeOrder& order = tables.operations.at(id).order;
     slept = order.kind == OperationKind::kSleep;
-    turn_on = order.turn_on;
+    trouble = order.trouble;
   }
-  if (turn_on) {
+  if (trouble == Trouble::kDecodeOff) {
     RunStep(id, "memory decode on", [&] { return vfio->config().SetMemoryDecode(true); }).IgnoreError();
   }
   bool intact = false;

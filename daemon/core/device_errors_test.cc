@@ -9,12 +9,21 @@
 namespace p2pd {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 
 class DeviceErrorsTest : public MappedTest {
  protected:
   void Inject(sim::ErrorSeverity severity, const PciAddress& device = CoreWorld::kExporter) {
+    Tell(severity, device);
+    world_.EndRecovery(device);
+  }
+
+  // The kernel has told of it, and goes on to recover.
+  void Tell(sim::ErrorSeverity severity, const PciAddress& device = CoreWorld::kExporter) {
     ASSERT_TRUE(world_.kernel->InjectError(device, severity));
     world_.RunSignals();
   }
@@ -95,6 +104,79 @@ TEST_F(DeviceErrorsTest, ARawExportOfAClearedDeviceEndsWithAWord) {
   EXPECT_THAT(holder.channel->revoked, ElementsAre(CoreWorld::kExporter));
   EXPECT_TRUE(absl::IsNotFound(world_.broker->GetExport(holder.id, raw.id).status()))
       << "its dma-buf is dead, whoever holds it";
+}
+
+TEST_F(DeviceErrorsTest, NothingComesBackBeforeTheKernelHasRecovered) {
+  Tell(sim::ErrorSeverity::kFatal);
+  Ack(importer_);
+  EXPECT_FALSE(Reaches());
+  EXPECT_EQ(Mapping().state, MappingState::kSuspended);
+  driver_.channel->grants.clear();
+  world_.EndRecovery(CoreWorld::kExporter);
+  EXPECT_THAT(driver_.channel->revoked, ElementsAre(CoreWorld::kExporter));
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+  EXPECT_TRUE(Reaches());
+  EXPECT_EQ(Last().state, OperationState::kSucceeded) << Last().error;
+}
+
+TEST_F(DeviceErrorsTest, ARecoveryThatEndsBeforeTheErrorIsHeardOfIsNotAwaited) {
+  ASSERT_TRUE(world_.kernel->InjectError(CoreWorld::kExporter, sim::ErrorSeverity::kNonFatal));
+  world_.EndRecovery(CoreWorld::kExporter);
+  EXPECT_TRUE(Reaches()) << "nothing was cleared, and p2pd does not know of an error";
+  world_.RunSignals();
+  Ack(importer_);
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+}
+
+TEST_F(DeviceErrorsTest, TheNextRecoveryIsAwaitedAllTheSame) {
+  Inject(sim::ErrorSeverity::kNonFatal);
+  Ack(importer_);
+  ASSERT_TRUE(Reaches());
+  Tell(sim::ErrorSeverity::kNonFatal);
+  Ack(importer_);
+  EXPECT_FALSE(Reaches());
+}
+
+TEST_F(DeviceErrorsTest, ARecoveryThatTakesTooLongIsLookedAtWhenItEnds) {
+  Tell(sim::ErrorSeverity::kFatal);
+  Ack(importer_);
+  world_.scheduler.Advance(absl::Seconds(5));
+  EXPECT_TRUE(Reaches()) << "as far as anybody can see, the device is what it was";
+  EXPECT_THAT(Last().steps, Contains(AllOf(Field(&OperationStep::what, "await the kernel's recovery"),
+                                           Field(&OperationStep::error, HasSubstr("has not said")))));
+  const uint64_t generation = Device().generation;
+  driver_.channel->grants.clear();
+  world_.EndRecovery(CoreWorld::kExporter);
+  EXPECT_EQ(Device().generation, generation + 1);
+  EXPECT_THAT(Mapping().state_reason, HasSubstr("was cleared by an error"));
+  EXPECT_THAT(driver_.channel->revoked, ElementsAre(CoreWorld::kExporter));
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(DeviceErrorsTest, WhatARecoveryClearsBeforeAResetIsThereAfterIt) {
+  world_.broker->ResetDevice(driver_.id, world_.NextRequest(), CoreWorld::kExporter,
+                             [](absl::StatusOr<OperationView>) {});
+  world_.scheduler.RunReady();
+  ASSERT_EQ(Device().state, DeviceState::kQuiescing);
+  ASSERT_TRUE(world_.kernel->InjectError(CoreWorld::kExporter, sim::ErrorSeverity::kFatal));
+  world_.EndRecovery(CoreWorld::kExporter);
+  EXPECT_EQ(Device().state, DeviceState::kQuiescing) << "looked at afterwards";
+  Ack(importer_);
+  EXPECT_EQ(Mapping().state, MappingState::kActive);
+  EXPECT_TRUE(Reaches());
+}
+
+TEST_F(DeviceErrorsTest, WhereWhatTheKernelSaidWasMissedEveryDeviceIsLookedAt) {
+  world_.kernel->InjectError(CoreWorld::kExporter, sim::ErrorSeverity::kFatal);
+  world_.kernel->EndRecovery(CoreWorld::kExporter);
+  driver_.channel->grants.clear();
+  world_.broker->Recovered(std::nullopt);
+  world_.scheduler.RunReady();
+  EXPECT_EQ(Last().kind, OperationKind::kDeviceError);
+  EXPECT_THAT(Last().devices, ElementsAre(CoreWorld::kExporter));
+  Ack(importer_);
+  EXPECT_TRUE(Reaches());
 }
 
 TEST_F(DeviceErrorsTest, AnErrorDuringAResetIsLookedAtAfterIt) {

@@ -382,7 +382,7 @@ void Core::FinishReady(const PciAddress& address, SessionId session, uint64_t ge
       status = DeviceError(device, absl::StatusCode::kFailedPrecondition, Reason::kStaleGeneration, "DeviceReady",
                            "its memory decode is off, which has revoked all that was mapped of it",
                            "it is turned on and mapped anew: set it up again, and leave decode on");
-      BeginRepair(lock, device, /*turn_on=*/true);
+      BeginRepair(lock, device, Trouble::kDecodeOff);
     }
     if (status.ok()) {
       if (device.view.state == DeviceState::kAwaitingDriver) Advance(device, DeviceEvent::kDriverReady);

@@ -199,6 +199,8 @@ class MishapScenario final : public Scenario {
     world_.kernel->InjectError(CoreWorld::kExporter, severity);
     world_.RunSignals();
     CheckBooks();
+    world_.EndRecovery(CoreWorld::kExporter);
+    CheckBooks();
     Ack(importer_, asked);
     CheckBooks();
     const auto device = world_.broker->GetDevice(CoreWorld::kExporter);

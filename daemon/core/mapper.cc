@@ -209,7 +209,7 @@ absl::StatusOr<MappingView> Core::CarryOut(MappingId id) {
     Abandon(id, std::string(status.message()));
     // The dma-buf is revoked just now, and p2pd has not done it.
     if (exporter.has_value() && GetErrorInfo(status).error == ENODEV) {
-      BeginRepair(lock, tables.devices.at(*exporter), /*turn_on=*/true);
+      BeginRepair(lock, tables.devices.at(*exporter), Trouble::kDecodeOff);
     }
     return status;
   }

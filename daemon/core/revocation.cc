@@ -232,6 +232,7 @@ void Core::EndUnmap(CoreLock& lock, OperationEntry& operation) {
     if (entry != tables.exports.end() && entry->second.mappings.empty()) End(entry->second);
   }
   if (sleeping && operation.order.kind == OperationKind::kSleep) return Park(lock, operation);
+  if (operation.order.trouble == Trouble::kError && AwaitRecovery(operation)) return;
   BeginContexts(lock, operation);
 }
 

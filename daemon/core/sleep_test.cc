@@ -118,6 +118,7 @@ TEST_F(SleepTest, ADeviceWhoseConfigurationIsNotBackIsBoundAnew) {
   SleepSoundly();
   driver_.channel->grants.clear();  // closed in time, as it will be told
   ASSERT_TRUE(world_.kernel->InjectError(CoreWorld::kExporter, sim::ErrorSeverity::kFatal));
+  world_.EndRecovery(CoreWorld::kExporter);
   Wake();
   EXPECT_THAT(driver_.channel->revoked, ::testing::ElementsAre(CoreWorld::kExporter));
   EXPECT_EQ(Device().state, DeviceState::kReady) << Device().state_reason;

@@ -76,25 +76,35 @@ struct PendingEnd {
   std::string reason;
 };
 
+// Why a device may not be what it was.
+enum class Trouble {
+  kError,          // it told of an error, and the kernel recovers
+  kCleared,        // an error has cleared it, of which it did not tell p2pd
+  kPhysicalReset,  // its physical function was reset
+  kDecodeOff,      // its driver turned its memory decode off, which has revoked every dma-buf of it for good
+};
+
 struct DeviceEntry {
   SysfsDevice sysfs;
   DeviceView view;
   // Set while it is bound. Used on its context's strand; never kept beyond a task, or it cannot be closed.
   std::shared_ptr<VfioDevice> vfio;
   std::string fd_name;
-  bool promised = false;                                      // by a predecessor, which may not have told its driver
-  bool answered = false;                                      // its driver knows of it
-  std::optional<OperationId> operation;                       // the one that runs on it
-  std::optional<OperationId> resume;                          // whose parties wait for it to be READY
-  std::optional<PendingEnd> end_pending;                      // its driver ended while an operation ran
-  bool error_pending = false;                                 // it told of an error meanwhile
-  bool removal_pending = false;                               // the kernel wants it back, likewise
-  std::optional<VfToken> vf_token;                            // of a physical function that p2pd has bound
-  bool scrubbed = false;                                      // reset since its last driver
-  bool holds_data = false;                                    // its memory was not cleared since its last driver
-  Grounds grounds;                                            // of its driver's right to drive it
-  Moment granted;                                             // when it got that
-  std::optional<FileIdentity> held_file;                      // while it is TAINTED or GONE: what its holders hold
+  bool promised = false;                  // by a predecessor, which may not have told its driver
+  bool answered = false;                  // its driver knows of it
+  std::optional<OperationId> operation;   // the one that runs on it
+  std::optional<OperationId> resume;      // whose parties wait for it to be READY
+  std::optional<PendingEnd> end_pending;  // its driver ended while an operation ran
+  std::optional<Trouble> trouble;         // came up meanwhile
+  bool recovered = false;                 // the kernel ended a recovery for which no operation waited
+  bool look_pending = false;              // the kernel ended a recovery meanwhile
+  bool removal_pending = false;           // the kernel wants it back, likewise
+  std::optional<VfToken> vf_token;        // of a physical function that p2pd has bound
+  bool scrubbed = false;                  // reset since its last driver
+  bool holds_data = false;                // its memory was not cleared since its last driver
+  Grounds grounds;                        // of its driver's right to drive it
+  Moment granted;                         // when it got that
+  std::optional<FileIdentity> held_file;  // while it is TAINTED or GONE: what its holders hold
   std::vector<std::unique_ptr<SignalWaiter::Watch>> signals;  // while it is bound
 };
 
@@ -165,7 +175,7 @@ struct RevokeOrder {
   ResetScope scope = ResetScope::kFunction;  // how the first device is reset, if mappings are to come back
   bool restore = false;                      // put the mappings back; else they are gone, and devices are bound afresh
   bool leave = false;                        // devices are closed and not bound again
-  bool turn_on = false;                      // memory decode was turned off, and is to be on again
+  std::optional<Trouble> trouble;            // what has to be looked at
   std::optional<absl::Duration> deadline;    // for the acks, where it is not the usual one
   std::optional<SessionId> exempt;           // not asked to stop: it asks itself, or it is dead
   std::optional<SessionId> ending;           // to be forgotten at the end
@@ -184,6 +194,7 @@ struct OperationEntry {
   std::set<SessionId> late;     // acked after they had been cut off
   bool quiescing = false;
   bool parked = false;                              // has unmapped everything, and waits for the system to wake
+  bool awaits_recovery = false;                     // likewise, for the kernel's recovery to end
   int outstanding = 0;                              // tasks of the current phase
   int untold = 0;                                   // who are just being told to go on
   absl::flat_hash_map<MappingId, size_t> outcomes;  // where in view.mappings

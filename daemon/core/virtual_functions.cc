@@ -97,7 +97,7 @@ void Core::RepairVirtualFunctions(const PciAddress& physical) {
     CoreLock lock(mutex);
     DeviceEntry* device = tables.FindDevice(function.address);
     if (device == nullptr || device->vfio == nullptr) continue;
-    device->error_pending = true;
+    device->trouble = Trouble::kPhysicalReset;
     if (!device->operation.has_value()) BeginPending(lock, *device);
   }
 }

@@ -100,10 +100,11 @@ class SimKernel final : public Kernel {
   // then on, but for what VFIO keeps itself. VFIO does not notice, and lets it be mapped.
   void VanishWithNextReset(const PciAddress& address);
 
-  // An uncorrectable error that the device at `address` reports: every device of its bus gets kError. A fatal one
-  // also resets the bus without restoring anything, as the kernel's recovery does. False where nobody would
-  // report it: on the root bus, or without vfio-pci.
+  // An uncorrectable error that the device at `address` reports: every device of its bus gets kError. False where
+  // nobody would report it: on the root bus, or without vfio-pci.
   bool InjectError(const PciAddress& address, sim::ErrorSeverity severity);
+  // What the kernel then does: of a fatal one it resets the bus, without restoring anything. All that are on it.
+  std::vector<PciAddress> EndRecovery(const PciAddress& address);
 
   // Somebody writes to the driver's `unbind`, or the device is being unplugged: its character device is gone at
   // once and kRequest is signalled; again with every further call. When nobody has the device open any more, it

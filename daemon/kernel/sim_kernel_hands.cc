@@ -66,6 +66,16 @@ bool SimKernel::InjectError(const PciAddress& address, sim::ErrorSeverity severi
   return device != nullptr && machine_->InjectError(*device, severity);
 }
 
+std::vector<PciAddress> SimKernel::EndRecovery(const PciAddress& address) {
+  MutexLock lock(mutex_);
+  CatchUp();
+  std::vector<PciAddress> recovered;
+  sim::Device* const device = machine_->Find(address);
+  if (device == nullptr) return recovered;
+  for (const sim::Device* const member : machine_->EndRecovery(*device)) recovered.push_back(member->spec().address);
+  return recovered;
+}
+
 void SimKernel::Remove(const PciAddress& address, sim::Presence afterwards) {
   MutexLock lock(mutex_);
   CatchUp();

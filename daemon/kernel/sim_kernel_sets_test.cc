@@ -87,9 +87,23 @@ TEST_F(SimKernelSetsTest, AnErrorIsToldToItsBusOnly) {
   EXPECT_EQ(Signals(errors[0]), 1u);
   EXPECT_EQ(Signals(errors[1]), 1u);
   EXPECT_EQ(Signals(errors[2]), 0u);
+  EXPECT_EQ(kernel_->EndRecovery(kSecond).size(), 2u);
   uint8_t command[2] = {};
   ASSERT_EQ(kernel_->ReadConfig(other, 4, command), absl::OkStatus());
   EXPECT_EQ(command[0] & 6, 6);
+}
+
+TEST_F(SimKernelSetsTest, TheBusIsResetAfterAFatalErrorWasTold) {
+  const UniqueFd first = OpenBound(kFirst);
+  const auto command = [&] {
+    uint8_t bytes[2] = {};
+    EXPECT_EQ(kernel_->ReadConfig(first, 4, bytes), absl::OkStatus());
+    return bytes[0] & 6;
+  };
+  EXPECT_TRUE(kernel_->InjectError(kSecond, sim::ErrorSeverity::kFatal));
+  EXPECT_EQ(command(), 6);
+  kernel_->EndRecovery(kSecond);
+  EXPECT_EQ(command(), 0);
 }
 
 TEST_F(SimKernelSetsTest, NobodyReportsAnErrorOnTheRootBusOrOfADeviceThatIsNotThere) {

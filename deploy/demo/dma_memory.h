@@ -20,6 +20,8 @@ class DmaMemory {
   static absl::StatusOr<DmaMemory> Create(p2p::Session& session, const p2p::AddressSpace& space,
                                           const std::string& name, size_t size, const p2p::MapOptions& options = {});
 
+  const std::string& name() const { return mapping_.name(); }  // the mapping's, as "mappings/7"
+
   // Where devices of the address space find the byte at `offset`.
   uint64_t iova(uint64_t offset = 0) const { return mapping_.iova() + offset; }
   size_t size() const { return memory_.size(); }

@@ -14,6 +14,7 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kBytes = demo::Edu::kMostBytes;  // of each page
 constexpr size_t kWords = kBytes / sizeof(uint64_t);
+constexpr uint64_t kUntouched = 0x7e57ed;
 constexpr int kSpite = 3;  // writes, which last long enough for the keeper to guard the window
 constexpr absl::Duration kPatience = absl::Seconds(3);  // until what ends a right is told
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(50);
@@ -81,6 +82,24 @@ absl::Status Wanderer::Pass(uint64_t iova) {
   return engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
 }
 
+std::string Wanderer::SecondLook(uint64_t iova) {
+  const auto memory = session_->GetMapping(engine_memory_->name());
+  std::string text = absl::StrCat("its own memory is ", memory.ok() ? p2p::v1::Mapping::State_Name(memory->state())
+                                                                  : memory.status().ToString());
+  const auto sent = engine_memory_->At<uint64_t>(0, kWords);
+  const auto came_back = engine_memory_->At<uint64_t>(2 * kPage, kWords);
+  std::fill(came_back.begin(), came_back.end(), kUntouched);
+  absl::Status status = engine_->Fetch(engine_memory_->iova(), kBytes);
+  if (status.ok()) status = engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
+  absl::StrAppend(&text, ", through the engine alone 0x", absl::Hex(sent[0]), " comes back as 0x",
+                  absl::Hex(came_back[0]), " (", status.ToString(), ")");
+  std::fill(came_back.begin(), came_back.end(), kUntouched);
+  status = engine_->Fetch(iova, kBytes);
+  if (status.ok()) status = engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
+  absl::StrAppend(&text, ", the window reads 0x", absl::Hex(came_back[0]), " (", status.ToString(), ")");
+  return text;
+}
+
 void Wanderer::RoundTrip(const Held& held) {
   const auto right = RightTo(held);
   if (!right.ok()) {
@@ -102,9 +121,10 @@ void Wanderer::RoundTrip(const Held& held) {
   const uint64_t seen = is == came_back.end() ? 0 : *is;
   if (!KeepsRight(held, *right)) return tally_.Count("round trip: the right ended meanwhile");
   tally_.Count("round trip: WRONG");
+  const std::string second = SecondLook(iova);
   SayViolation(absl::StrCat(session_->name(), " holds ", held.mapping.name(), " of ", held.exporter, " at IOVA 0x",
                             absl::Hex(iova), ", but word ", at, " came back as 0x", absl::Hex(seen), ", generation ",
-                            right->exporter_generation, ", ", passed.ToString()));
+                            right->exporter_generation, ", ", passed.ToString(), "; ", second));
 }
 
 }  // namespace p2pd::chaos

@@ -107,6 +107,7 @@ class Wanderer {
   // Who goes on writes to what it has just given back.
   void WriteInSpite(const std::vector<uint64_t>& iovas);
   absl::StatusOr<Right> RightTo(const Held& held);
+  std::string SecondLook(uint64_t iova);  // where bytes that did not come back may have been lost
   bool KeepsRight(const Held& held, const Right& right);
 
   // Hearing.

@@ -34,6 +34,7 @@ class SimWorld final : public World {
   void InjectError(Role role, bool fatal) override {
     const auto severity = fatal ? sim::ErrorSeverity::kFatal : sim::ErrorSeverity::kNonFatal;
     if (!kernel_->InjectError(AddressOf(role), severity)) Die("no error for " + AddressOf(role).ToString());
+    kernel_->EndRecovery(AddressOf(role));
   }
   void Unbind(Role role) override { kernel_->Unbind(AddressOf(role)); }
   bool HasLeft(Role role) override { return kernel_->HasLeft(AddressOf(role)); }

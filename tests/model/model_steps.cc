@@ -217,6 +217,7 @@ void ModelTest::Error() {
   EXPECT_TRUE(
       world_.kernel->InjectError(Address(device), fatal ? sim::ErrorSeverity::kFatal : sim::ErrorSeverity::kNonFatal));
   world_.RunSignals();
+  world_.EndRecovery(Address(device));
   model_.ErrorTold(device, fatal);
 }
 

@@ -6,10 +6,12 @@
 #include <linux/pci_regs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "client/error.h"
@@ -24,6 +26,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr char kTwin[] = "0000:05:00.0";  // e1000e: its packet memory is in BAR 0
+constexpr char kOtherTwin[] = "0000:05:00.1";
 constexpr char kPhysical[] = "0000:06:00.0";
 constexpr char kVirtual[] = "0000:06:00.1";
 constexpr char kManaged[] = "0000:01:00.0,0000:05:00.0,0000:05:00.1,0000:06:00.0,0000:06:00.1,0000:00:10.0";
@@ -50,6 +53,24 @@ class HiddenNode {
  private:
   const std::string node_;
   const std::string hidden_;
+};
+
+// Somebody who resets the function again and again by sysfs as long as this lives, and so has it locked mostly.
+class Resetter {
+ public:
+  explicit Resetter(const std::string& bdf)
+      : thread_([this, bdf] {
+          const UniqueFd reset(open(("/sys/bus/pci/devices/" + bdf + "/reset").c_str(), O_WRONLY | O_CLOEXEC));
+          while (!stopped_) EXPECT_EQ(pwrite(reset.get(), "1", 1, 0), 1);
+        }) {}
+  ~Resetter() {
+    stopped_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stopped_ = false;
+  std::thread thread_;
 };
 
 class EndingsTest : public EngineTest {
@@ -116,6 +137,32 @@ TEST_F(EndingsTest, ADeviceThatAFatalErrorLeftFaultedIsRecoveredOnRequest) {
   ASSERT_TRUE(remapped.ok()) << remapped.status();
   Send(Pattern(3));
   EXPECT_EQ(twin->device.ReadPage(0, kTwinMemory), Pattern(3));
+}
+
+// The kernel tells of a fatal error first, function by function, each of which it locks, and resets the bus then: as
+// late as somebody who has one of them locked lets it. Who looks at the device in between finds it as it was.
+TEST_F(EndingsTest, ADeviceThatIsResetLongAfterItToldOfTheErrorIsBoundAnewAllTheSame) {
+  constexpr int kErrors = 4;
+  const auto window =
+      user_->CreateExport({.device = Name(kTwin), .bar = 0, .offset = kTwinMemory, .length = kWindowLength});
+  ASSERT_TRUE(window.ok()) << window.status();
+  auto mapping = user_->Map(*window, *space_, {.iova = kWindowIova});
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  for (uint32_t i = 0; i < kErrors; ++i) {
+    KernelLog log;
+    {
+      const Resetter resetter(kOtherTwin);
+      InjectFatalError(PciAddress{.bus = 5});
+      ASSERT_TRUE(Eventually([&] { return log.Says({"AER: device recovery successful"}); })) << i;
+    }
+    EXPECT_TRUE(Eventually([&] {
+      Send(Pattern(i));
+      return Fetch() == Pattern(i);
+    })) << "after error "
+        << i << ": " << StateOf(kTwin) << ", " << mapping->Refresh().value();
+    EXPECT_EQ(mapping->Refresh().value(), p2p::v1::Mapping::ACTIVE);
+    EXPECT_EQ(StateOf(kTwin), p2p::v1::Device::READY);
+  }
 }
 
 TEST_F(EndingsTest, MemoryDecodeThatADriverTurnsOffIsNoticedAtTheNextMapAndPutRight) {

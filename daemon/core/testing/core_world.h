@@ -102,6 +102,12 @@ class CoreWorld {
     scheduler.RunReady();
   }
 
+  // The kernel's recovery from the error of a device is over, and it tells of that.
+  void EndRecovery(const PciAddress& device) {
+    for (const PciAddress& recovered : kernel->EndRecovery(device)) broker->Recovered(recovered);
+    scheduler.RunReady();
+  }
+
   // A new session of this user.
   Client Connect(uint32_t uid = 1000);
 

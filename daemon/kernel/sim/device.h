@@ -105,6 +105,7 @@ class Device {
   IovaSpace* space = nullptr;
   bool resetting = false;      // ResetDevice or HotReset is at it, without the lock
   bool set_resetting = false;  // HotReset is
+  bool frozen = false;         // a fatal error was told, and the bus is not reset yet
 
   // Of a physical function; none: the random one that the system gave it.
   std::optional<VfToken> vf_token;

@@ -76,8 +76,10 @@ class Machine {
   bool SetResetting(FdRef fd);
   absl::Status SetEventFd(FdRef fd, DeviceSignal signal, std::optional<FdRef> eventfd);
 
-  // machine_sets.cc: what happens to devices from outside. InjectError is false where no error can be reported.
+  // machine_sets.cc: what happens to devices from outside. InjectError is false where no error can be reported, and
+  // EndRecovery gives the bus of what was recovered.
   bool InjectError(Device& device, ErrorSeverity severity);
+  std::vector<Device*> EndRecovery(Device& device);
   void RequestRemoval(Device& device, Presence afterwards);
   // False while the device is still here.
   bool Arrive(Device& device);

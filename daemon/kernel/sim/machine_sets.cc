@@ -143,14 +143,21 @@ absl::Status Machine::SetEventFd(FdRef fd, DeviceSignal signal, std::optional<Fd
 bool Machine::InjectError(Device& device, ErrorSeverity severity) {
   if (!HasPort(device) || !IsVfios(&device)) return false;
   for (Device* const member : BusOf(device)) {
-    if (severity == ErrorSeverity::kFatal) {
-      member->ResetFunction();
-      member->config().LoseState();
-      member->PublishConfig();
-    }
+    member->frozen |= severity == ErrorSeverity::kFatal;
     member->Signal(DeviceSignal::kError);
   }
   return true;
+}
+
+std::vector<Device*> Machine::EndRecovery(Device& device) {
+  const std::vector<Device*> bus = BusOf(device);
+  for (Device* const member : bus) {
+    if (!std::exchange(member->frozen, false)) continue;
+    member->ResetFunction();
+    member->config().LoseState();
+    member->PublishConfig();
+  }
+  return bus;
 }
 
 void Machine::RequestRemoval(Device& device, Presence afterwards) {
