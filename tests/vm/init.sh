@@ -49,6 +49,23 @@ name_virtio_ports() {
   done
 }
 
+# The host hears that each virtual CPU still runs. When it asks why the command is not done, every thread says what it
+# waits for, and the kernel's log shows the stacks of those that wait uninterruptibly.
+keep_pulse() {
+  exec 3<>/dev/virtio-ports/pulse
+  local cpu
+  for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+    cpu=${cpu##*cpu}
+    # shellcheck disable=SC2016 # the inner shell's
+    taskset -c "$cpu" sh -c 'while echo "$0"; do sleep 2; done' "$cpu" >&3 &
+  done
+  while read -r _ <&3; do
+    echo w >/proc/sysrq-trigger
+    ps -Lo pid,tid,stat,psr,wchan:32,comm --ppid 2 -p 2 --deselect >&3
+    echo . >&3
+  done
+}
+
 bind_to_vfio() {
   local bdf
   for bdf in "${JOB_BIND[@]}"; do
@@ -141,6 +158,7 @@ set_up() {
   echo p2pd-vm >/proc/sys/kernel/hostname
   ip link set lo up
   name_virtio_ports
+  keep_pulse &
   bind_to_vfio
   open_paths
 }

@@ -69,6 +69,16 @@ expect "systemd runs the command, with D-Bus" 3 "systemd org.freedesktop.systemd
   -- bash -c 'echo $(cat /proc/1/comm) $(busctl list --no-legend | grep -o "^org.freedesktop.systemd1 "); exit 3'
 expect "a panic is not the command's failure" 125 "" -- sh -c 'echo c >/proc/sysrq-trigger; sleep 60'
 expect "time runs out" 124 "" --timeout 8 -- sleep 60
+grep -q 'hrtimer_nanosleep  *sleep$' "$work/noise" || { say "FAILED: nobody says who waited" && failed=$((failed + 1)); }
+stand_still='
+  exec 3<>/dev/virtio-ports/qmp
+  echo "{\"execute\": \"qmp_capabilities\"}{\"execute\": \"stop\"}" >&3
+  sleep 1
+  read -rt 1 <&3'
+expect "a machine that stands still is told from a command that takes long" 126 "" --stall 6 --restarts 0 --qmp \
+  -- bash -c "$stand_still; sleep 60"
+expect "and is started again" 0 again --stall 6 --qmp --share "$work/share" \
+  -- bash -c "[ -e /run/share/stood ] && echo again && exit; touch /run/share/stood; $stand_still; sleep 60"
 expect "a program that is not there is said before booting" 1 "" -- /nonexistent
 
 [ "$(cat "$work/share/file")" = hello ] || { say "FAILED: the shared file is not there" && failed=$((failed + 1)); }
