@@ -12,6 +12,7 @@ namespace p2pd {
 void Broker::Recovered(std::optional<PciAddress> device) {
   core_->scheduler.Run([core = core_, device] {
     CoreLock lock(core->mutex);
+    if (core->stopping) return;
     for (auto& [address, entry] : core->tables.devices) {
       if (!device.has_value() || *device == address) core->NoteRecovered(lock, entry);
     }

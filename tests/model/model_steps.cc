@@ -132,12 +132,12 @@ void ModelTest::Acquire(Id session) {
   const Id space = AnyOf(model_.spaces, session);
   Expect expect = model_.ExpectExport(session, device, slot, 1, false);
   const auto to = model_.spaces.find(space);
-  if (to == model_.spaces.end() || to->second.session != session) {
+  const bool has_space = to != model_.spaces.end() && to->second.session == session;
+  const bool engine_busy = has_space && model_.devices[to->second.engine].busy();
+  if (!has_space || (expect == Expect::kGranted && !engine_busy && !model_.devices[device].ready)) {
     expect = Expect::kRefused;
-  } else if (expect == Expect::kGranted && model_.devices[to->second.engine].busy()) {
+  } else if (expect == Expect::kGranted && engine_busy) {
     expect = Expect::kEither;
-  } else if (expect == Expect::kGranted && !model_.devices[device].ready) {
-    expect = Expect::kRefused;
   }
   const AcquireArgs args = {.window = {.device = Address(device), .bar = 2, .range = {slot * kSlotSize, kSlotSize}},
                             .importers = {{.address_space = AddressSpaceId(space)}}};

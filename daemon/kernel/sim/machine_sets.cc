@@ -150,7 +150,7 @@ bool Machine::InjectError(Device& device, ErrorSeverity severity) {
 }
 
 std::vector<Device*> Machine::EndRecovery(Device& device) {
-  const std::vector<Device*> bus = BusOf(device);
+  std::vector<Device*> bus = BusOf(device);
   for (Device* const member : bus) {
     if (!std::exchange(member->frozen, false)) continue;
     member->ResetFunction();
