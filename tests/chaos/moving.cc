@@ -84,8 +84,8 @@ absl::Status Wanderer::Pass(uint64_t iova) {
 
 std::string Wanderer::SecondLook(uint64_t iova) {
   const auto memory = session_->GetMapping(engine_memory_->name());
-  std::string text = absl::StrCat("its own memory is ", memory.ok() ? p2p::v1::Mapping::State_Name(memory->state())
-                                                                  : memory.status().ToString());
+  std::string text = absl::StrCat(
+      "its own memory is ", memory.ok() ? p2p::v1::Mapping::State_Name(memory->state()) : memory.status().ToString());
   const auto sent = engine_memory_->At<uint64_t>(0, kWords);
   const auto came_back = engine_memory_->At<uint64_t>(2 * kPage, kWords);
   std::fill(came_back.begin(), came_back.end(), kUntouched);
