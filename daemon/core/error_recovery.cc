@@ -1,10 +1,13 @@
 // The kernel's recovery from an uncorrectable error (drivers/pci/pcie/err.c: pcie_do_recovery). It tells of the error
 // first, function by function, each of which it locks; of a fatal one it resets the bus after that, and restores
 // nothing; then it tells that it has ended (uevent ERROR_EVENT). Whoever looks at the device before that may find it as
-// it was, and have it cleared a moment later. So an operation that began with an error waits for the end, for a while:
-// when it comes depends on who has which function locked. Whenever it comes, the device is looked at once more.
+// it was, and have it cleared a moment later. So an operation that began with an error waits for the end; but only for
+// a while, since whoever keeps a function beside it locked, with the fd of one that is being unbound for example, could
+// keep everybody else from their mappings. Whenever the end comes, the device is looked at once more.
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "daemon/core/core.h"
 
 namespace p2pd {
@@ -36,7 +39,11 @@ bool Core::AwaitRecovery(OperationEntry& operation) {
     CoreLock lock(self->mutex);
     const auto late = self->tables.operations.find(id);
     if (late == self->tables.operations.end() || !late->second.awaits_recovery) return;
-    self->EndAwaiting(lock, late->second, absl::DeadlineExceededError("the kernel has not said that it is over"));
+    self->EndAwaiting(lock, late->second,
+                      absl::DeadlineExceededError(absl::StrCat(
+                          "the kernel has not said within ", absl::FormatDuration(self->options.recovery_patience),
+                          " that it is over (a function of the bus may be locked, by an unbind or "
+                          "a reset): looked at now, and again when it is")));
   });
   return true;
 }

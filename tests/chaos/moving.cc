@@ -88,15 +88,15 @@ std::string Wanderer::SecondLook(uint64_t iova) {
       "its own memory is ", memory.ok() ? p2p::v1::Mapping::State_Name(memory->state()) : memory.status().ToString());
   const auto sent = engine_memory_->At<uint64_t>(0, kWords);
   const auto came_back = engine_memory_->At<uint64_t>(2 * kPage, kWords);
-  std::fill(came_back.begin(), came_back.end(), kUntouched);
-  absl::Status status = engine_->Fetch(engine_memory_->iova(), kBytes);
-  if (status.ok()) status = engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
-  absl::StrAppend(&text, ", through the engine alone 0x", absl::Hex(sent[0]), " comes back as 0x",
-                  absl::Hex(came_back[0]), " (", status.ToString(), ")");
-  std::fill(came_back.begin(), came_back.end(), kUntouched);
-  status = engine_->Fetch(iova, kBytes);
-  if (status.ok()) status = engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
-  absl::StrAppend(&text, ", the window reads 0x", absl::Hex(came_back[0]), " (", status.ToString(), ")");
+  const auto read = [&](uint64_t from) {
+    std::fill(came_back.begin(), came_back.end(), kUntouched);
+    absl::Status status = engine_->Fetch(from, kBytes);
+    if (status.ok()) status = engine_->Store(engine_memory_->iova(2 * kPage), kBytes);
+    return absl::StrCat("0x", absl::Hex(came_back[0]), " (", status.ToString(), ")");
+  };
+  absl::StrAppend(&text, ", through the engine alone 0x", absl::Hex(sent[0]), " comes back as ",
+                  read(engine_memory_->iova()));
+  absl::StrAppend(&text, ", the window reads ", read(iova));
   return text;
 }
 

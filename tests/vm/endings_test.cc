@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
@@ -163,6 +164,42 @@ TEST_F(EndingsTest, ADeviceThatIsResetLongAfterItToldOfTheErrorIsBoundAnewAllThe
     EXPECT_EQ(mapping->Refresh().value(), p2p::v1::Mapping::ACTIVE);
     EXPECT_EQ(StateOf(kTwin), p2p::v1::Device::READY);
   }
+}
+
+// Whoever keeps the fd of a function that root unbinds keeps it locked. The kernel's recovery then fails, as that
+// function has no driver any more, but resets the bus all the same.
+TEST_F(EndingsTest, ARecoveryThatAClientHoldsUpIsNotWaitedForAndIsLookedAtWhenItEnds) {
+  const auto window =
+      user_->CreateExport({.device = Name(kTwin), .bar = 0, .offset = kTwinMemory, .length = kWindowLength});
+  ASSERT_TRUE(window.ok()) << window.status();
+  auto mapping = user_->Map(*window, *space_, {.iova = kWindowIova});
+  ASSERT_TRUE(mapping.ok()) << mapping.status();
+  const auto reaches = [&](uint32_t seed) {
+    Send(Pattern(seed));
+    return Fetch() == Pattern(seed);
+  };
+  std::optional<Driven> beside;
+  beside.emplace(kernel_, *driver_, kOtherTwin);
+  const auto write = [](const std::string& file) { std::ofstream("/sys/bus/pci/" + file) << kOtherTwin << std::flush; };
+  std::thread unbinding([&] { write("drivers/vfio-pci/unbind"); });
+  EXPECT_TRUE(Eventually([&] { return StateOf(kOtherTwin) == p2p::v1::Device::GONE; })) << StateOf(kOtherTwin);
+
+  KernelLog log;
+  InjectFatalError(PciAddress{.bus = 5});
+  EXPECT_TRUE(Eventually(
+      [&] { return Receipt(p2p::v1::Operation::DEVICE_ERROR, Name(kTwin)).state() == p2p::v1::Operation::SUCCEEDED; }));
+  const p2p::v1::Operation receipt = Receipt(p2p::v1::Operation::DEVICE_ERROR, Name(kTwin));
+  EXPECT_THAT(receipt.ShortDebugString(), HasSubstr("has not said within 5s"));
+  EXPECT_TRUE(Eventually([&] { return mapping->Refresh().value() == p2p::v1::Mapping::ACTIVE; }));
+  EXPECT_TRUE(reaches(1)) << "nothing was reset yet";
+
+  beside.reset();
+  unbinding.join();
+  EXPECT_TRUE(Eventually([&] { return log.Says({"AER: device recovery failed"}); }));
+  EXPECT_TRUE(Eventually([&] { return reaches(2); })) << StateOf(kTwin) << ", " << mapping->Refresh().value();
+  EXPECT_EQ(StateOf(kTwin), p2p::v1::Device::READY);
+  write("drivers_probe");
+  EXPECT_TRUE(Eventually([&] { return StateOf(kOtherTwin) == p2p::v1::Device::READY; })) << StateOf(kOtherTwin);
 }
 
 TEST_F(EndingsTest, MemoryDecodeThatADriverTurnsOffIsNoticedAtTheNextMapAndPutRight) {

@@ -21,9 +21,9 @@ Its root is this machine's own, at the same paths, under a layer of memory: the 
 everything, and nothing outlives it but what it writes to /run/share. The command runs as root in the
 caller's folder; its output comes here as it is written, everything else goes to stderr or the kernel log.
 
-Each virtual CPU has a pulse. Where one stops, the emulator has lost an interrupt (seen once in some hundred machines),
-and the command is not to blame: the machine is started again, once, and says so. When time is up, it says what everybody
-waits for.
+Each virtual CPU has a pulse. Where one stops, the emulator has lost an interrupt (seen once in some hundred machines), or
+the kernel runs with interrupts off for ever: its last words are shown, and the machine is started again, once. When time
+is up, it says what everybody waits for.
 
 Exit status: the command's; 124 when time is up; 125 when the machine ends before the command does; 126 when it stands
 still.
