@@ -61,7 +61,7 @@ play_simulated() {
 play_in_vm() {
   local copies=() name
   for name in "${programs[@]}"; do copies+=(--copy "$work/bin/$name"); done
-  "$P2PD_TOP/tests/vm/vm.py" --disk1 "$work/disk.img" --timeout 600 --env PYTHONDONTWRITEBYTECODE=1 \
+  "$P2PD_TOP/tests/vm/vm.py" --disk1 "$work/disk.img" --env PYTHONDONTWRITEBYTECODE=1 \
     --kernel-log "$work/kernel.log" "${copies[@]}" -- "$demo/scenario.py" --policy "$policy" --source-crc "$1"
 }
 

@@ -3,8 +3,8 @@
 #
 # usage: tests/run.sh [--list] [SUITE...]
 #
-# Without a name, all suites that --list marks with a star. Their output goes to the terminal; the seconds
-# of each and the count end it.
+# Without a name, all suites that --list marks with a star. Their output goes to the terminal and to
+# $P2PD_CACHE/log/suite-NAME.log; what failed of it is said again at the end, before the seconds of each and the count.
 set -uo pipefail
 . "$(dirname "$0")/../tools/common.sh"
 suites=$P2PD_TOP/tests/suites
@@ -19,7 +19,7 @@ all_suites() {
 }
 by_default() { ! describe "$1" | grep -q '(by name only)'; }
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
 
 chosen=()
 for argument in "$@"; do
@@ -49,20 +49,32 @@ if [ "${#chosen[@]}" -eq 0 ]; then
   for name in $(all_suites); do by_default "$name" && chosen+=("$name"); done
 fi
 
+log_of() { printf '%s/log/suite-%s.log' "$P2PD_CACHE" "$1"; }
+
+# What a reader of a long log looks for: each complaint with what follows it, and how it ended.
+say_again() {
+  printf '\n==> %s FAILED (whole: %s)\n' "$1" "$(log_of "$1")"
+  grep -nE -A 8 'Failure$|FAILED|[Ee]rror:|^vm: |^not ok|^FAIL' "$(log_of "$1")" | tail -n 80
+  printf -- '--- its last lines\n'
+  tail -n 30 "$(log_of "$1")"
+}
+
 passed=0
-failed=0
+failed=()
 table=""
+mkdir -p "$P2PD_CACHE/log"
 for name in "${chosen[@]}"; do
   step "suite $name: $(describe "$name")"
   start=$SECONDS
-  if bash "$suites/$name.sh"; then
+  if bash "$suites/$name.sh" 2>&1 | tee "$(log_of "$name")"; then
     verdict=passed
     passed=$((passed + 1))
   else
     verdict=FAILED
-    failed=$((failed + 1))
+    failed+=("$name")
   fi
   table+=$(printf '%-10s %-7s %5d s' "$name" "$verdict" $((SECONDS - start)))$'\n'
 done
-printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "$failed"
-[ "$failed" -eq 0 ]
+for name in "${failed[@]}"; do say_again "$name"; done
+printf '\n%s\n%d passed, %d failed\n' "$table" "$passed" "${#failed[@]}"
+[ "${#failed[@]}" -eq 0 ]

@@ -9,7 +9,7 @@ log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
 status=0
 "$bin/contract_sim_test" >"$log/sim" 2>&1 || status=1
-"$P2PD_TOP/tests/vm/vm.py" --timeout 600 --add sets --add virtual --copy "$bin/contract_linux" -- contract_linux >"$log/linux" 2>"$log/boot" || status=1
+"$P2PD_TOP/tests/vm/vm.py" --add sets --add virtual --copy "$bin/contract_linux" -- contract_linux >"$log/linux" 2>"$log/boot" || status=1
 "$P2PD_TOP/tests/contract/table.py" "$log/sim" "$log/linux" || status=1
 if [ "$status" -ne 0 ]; then
   tail -n 40 "$log/boot" >&2

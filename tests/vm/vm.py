@@ -119,7 +119,8 @@ def parse_arguments():
     parser.add_argument("--disk0", metavar="FILE", help="disk of 0000:01:00.0 (default: 128 MiB of zeroes)")
     parser.add_argument("--disk1", metavar="FILE", help="disk of 0000:02:00.0 (likewise)")
     parser.add_argument("--memory", type=int, default=1024, metavar="MB")
-    parser.add_argument("--timeout", type=float, default=180, metavar="S", help="for boot and command (180)")
+    parser.add_argument("--timeout", type=float, default=900, metavar="S",
+                        help="for boot and command, several times what it takes on a busy host (900)")
     parser.add_argument("--stall", type=float, default=90, metavar="S",
                         help="a virtual CPU without a pulse for so long stands still (90)")
     parser.add_argument("--restarts", type=int, default=1, metavar="N", help="of a machine that stands still (1)")
