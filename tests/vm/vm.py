@@ -47,7 +47,7 @@ DEVICES = ["0000:01:00.0", "0000:02:00.0", "0000:00:10.0", "0000:00:11.0"]
 TIMED_OUT = 124
 MACHINE_DIED = 125
 STANDS_STILL = 126
-TO_SAY_WHY = 10  # seconds
+TO_SAY_WHY = 60  # seconds, at most
 
 # How each IOMMU is built: its device, kernel parameters, and whether it isolates interrupts.
 IOMMUS = {
