@@ -80,6 +80,7 @@ stand_still='
   read -rt 1 <&3'
 expect "a machine that stands still is told from a command that takes long" 126 "" --stall "$long" --restarts 0 --qmp \
   -- bash -c "$stand_still; sleep 1000"
+expect "so is one that does not boot" 126 "" --stall "$long" --restarts 0 --qemu=-S -- true
 expect "and is started again" 0 again --stall "$long" --qmp --share "$work/share" \
   -- bash -c "[ -e /run/share/stood ] && echo again && exit; touch /run/share/stood; $stand_still; sleep 1000"
 expect "a program that is not there is said before booting" 1 "" -- /nonexistent

@@ -21,15 +21,16 @@ Its root is this machine's own, at the same paths, under a layer of memory: the 
 everything, and nothing outlives it but what it writes to /run/share. The command runs as root in the
 caller's folder; its output comes here as it is written, everything else goes to stderr or the kernel log.
 
-Each virtual CPU has a pulse. Where one stops, the emulator has lost an interrupt (seen once in some hundred machines), or
-the kernel runs with interrupts off for ever: its last words are shown, and the machine is started again, once. When time
-is up, it says what everybody waits for.
+Each virtual CPU has a pulse. Where one stops, or boot takes so long that none begins, the emulator has lost an interrupt
+(seen in one of some hundred machines), or the kernel runs with interrupts off for ever: its last words are shown, and the
+machine is started again, once. When time is up, it says what everybody waits for.
 
 Exit status: the command's; 124 when time is up; 125 when the machine ends before the command does; 126 when it stands
 still.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import shlex
@@ -122,7 +123,7 @@ def parse_arguments():
     parser.add_argument("--timeout", type=float, default=900, metavar="S",
                         help="for boot and command, several times what it takes on a busy host (900)")
     parser.add_argument("--stall", type=float, default=90, metavar="S",
-                        help="a virtual CPU without a pulse for so long stands still (90)")
+                        help="a virtual CPU without a pulse for so long stands still, in boot too (90)")
     parser.add_argument("--restarts", type=int, default=1, metavar="N", help="of a machine that stands still (1)")
     parser.add_argument("--kernel-log", metavar="FILE", help="where the guest kernel's messages go")
     parser.add_argument("--share", metavar="DIR", help="a folder that the guest sees, writable, at /run/share")
@@ -270,12 +271,12 @@ class Pulse:
 
     def __init__(self, port):
         self.port = port
-        self.last = {}  # when, by the number of the CPU
+        self.last = {"0": time.monotonic()}  # when, by the number of the CPU; the first has from now on to boot
         self.said = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
-        with self.port.makefile(errors="replace") as lines:
+        with contextlib.suppress(ConnectionResetError), self.port.makefile(errors="replace") as lines:
             for line in map(str.rstrip, lines):
                 if line.isdecimal():
                     self.last[line] = time.monotonic()
@@ -283,7 +284,7 @@ class Pulse:
                     self.said.append(line)
 
     def stopped(self, seconds):
-        """The CPUs that have had one, and none for so long."""
+        """The CPUs that have had none for so long: the first since the machine was started, the others since their first."""
         now = time.monotonic()
         return sorted(cpu for cpu, last in list(self.last.items()) if now - last > seconds)
 
